@@ -1,0 +1,107 @@
+//! From PCM to the images an encoder chooses from.
+
+use crate::error::{Error, Result};
+use crate::settings::{origin_below, Settings};
+use crate::stft::{level, Complex32, Transform};
+use alloc::vec::Vec;
+use codec_format::header::PhaseKind;
+use ndarray::{Array2, ArrayView2};
+
+/// Spectra of a clip, or of a run of its frames, on the coded grid: one frames x bins array per channel.
+#[derive(Debug, Clone)]
+pub struct Analysis {
+    spectra: Vec<Array2<Complex32>>,
+    levels: Vec<Array2<f32>>,
+}
+
+impl Analysis {
+    /// Analyses a whole clip: planar PCM at the coded rate, one vector per channel, all equally long.
+    ///
+    /// # Errors
+    /// [`Error::Settings`] for settings out of range or channels of different lengths, [`Error::NotFinite`]
+    /// naming the first sample that is not a number.
+    pub fn of(channels: &[Vec<f32>], settings: &Settings) -> Result<Self> {
+        settings.validate()?;
+        let len = channels.first().map_or(0, Vec::len);
+        if channels.iter().any(|c| c.len() != len) {
+            return Err(Error::Settings { what: "channels must be equally long" });
+        }
+        let transform = Transform::new(&settings.stft, usize::from(settings.stft.hop))?;
+        let frames = frames_of(len as u64, settings) as usize;
+        let mut spectra = Vec::new();
+        for (channel, pcm) in channels.iter().enumerate() {
+            check_finite(pcm, channel, 0)?;
+            spectra.push(transform.spectra(pcm, 0, 0, frames));
+        }
+        Ok(Analysis::from_spectra(spectra))
+    }
+
+    /// From spectra computed elsewhere, frames x bins per channel.
+    #[must_use]
+    pub fn from_spectra(spectra: Vec<Array2<Complex32>>) -> Self {
+        let levels = spectra.iter().map(|s| s.mapv(level)).collect();
+        Analysis { spectra, levels }
+    }
+
+    /// Channels.
+    #[must_use]
+    pub fn channels(&self) -> usize {
+        self.levels.len()
+    }
+
+    /// Frames.
+    #[must_use]
+    pub fn frames(&self) -> usize {
+        self.levels.first().map_or(0, Array2::nrows)
+    }
+
+    /// The log-power image of a channel in dB, frames x bins.
+    #[must_use]
+    pub fn levels(&self, channel: usize) -> ArrayView2<'_, f32> {
+        self.levels[channel].view()
+    }
+
+    /// The spectra of a channel, frames x bins.
+    #[must_use]
+    pub fn spectra(&self, channel: usize) -> ArrayView2<'_, Complex32> {
+        self.spectra[channel].view()
+    }
+
+    /// The origin for this clip in 1/8 dB: [`crate::settings::IMAGE_RANGE`] below its loudest pixel.
+    #[must_use]
+    pub fn origin(&self) -> i16 {
+        let peak = self.levels.iter().flatten().fold(f32::MIN, |a, &b| if b > a { b } else { a });
+        origin_below(peak)
+    }
+}
+
+/// Frames that cover `samples` coded samples: `1 + ceil(samples / hop)` (Spec §5.1).
+#[must_use]
+pub fn frames_of(samples: u64, settings: &Settings) -> u64 {
+    let hop = u64::from(settings.stft.hop.max(1));
+    1 + (samples + hop - 1) / hop
+}
+
+/// The index of a phase of `bits` bits, for the angle of `z` (Spec §5.6).
+#[must_use]
+pub fn phase_index(z: Complex32, bits: u8) -> u16 {
+    let turns = libm::atan2f(z.im, z.re) / (2.0 * core::f32::consts::PI);
+    let steps = 1i32 << bits;
+    (libm::floorf(turns * steps as f32 + 0.5) as i32).rem_euclid(steps) as u16
+}
+
+/// Bits of a stored phase.
+#[must_use]
+pub fn phase_bits(kind: PhaseKind) -> u8 {
+    match kind {
+        PhaseKind::None => 0,
+        PhaseKind::Thresholded { bits, .. } | PhaseKind::All { bits } => bits,
+    }
+}
+
+pub(crate) fn check_finite(pcm: &[f32], channel: usize, first: u64) -> Result<()> {
+    match pcm.iter().position(|x| !x.is_finite()) {
+        Some(i) => Err(Error::NotFinite { channel, sample: first + i as u64 }),
+        None => Ok(()),
+    }
+}

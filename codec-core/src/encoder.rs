@@ -1,0 +1,219 @@
+//! PCM in, segments out.
+
+use crate::analysis::{check_finite, frames_of, phase_bits, phase_index, Analysis};
+use crate::error::{Error, Result};
+use crate::image;
+use crate::levels;
+use crate::policy::sparsify;
+use crate::settings::{origin_below, Policy, Settings, STREAM_PEAK};
+use crate::stft::Transform;
+use alloc::vec::Vec;
+use codec_format::header::{Header, ModelId, PhaseKind, Signal};
+use codec_format::symbols::{Mask, Phases, Segment};
+
+/// A clip as symbols.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Encoded {
+    /// The header, sample count included.
+    pub header: Header,
+    /// Every segment.
+    pub segments: Vec<Segment>,
+}
+
+/// Encodes a whole clip: planar PCM at `settings.rate`, one vector per channel.
+///
+/// `source` and `total_samples` say what the PCM was before any resampling; both go to the header.
+///
+/// # Errors
+/// As [`Analysis::of`]; [`Error::Settings`] if the channel count is not that of `source`.
+pub fn encode(
+    channels: &[Vec<f32>],
+    source: Signal,
+    total_samples: u64,
+    settings: &Settings,
+    model: Option<ModelId>,
+) -> Result<Encoded> {
+    let analysis = Analysis::of(channels, settings)?;
+    encode_analysis(&analysis, source, total_samples, settings, model)
+}
+
+/// Encodes a clip that was analysed before: for trying several settings that share a transform.
+///
+/// # Errors
+/// [`Error::Settings`] for settings out of range or a channel count that is not that of `source`.
+pub fn encode_analysis(
+    analysis: &Analysis,
+    source: Signal,
+    total_samples: u64,
+    settings: &Settings,
+    model: Option<ModelId>,
+) -> Result<Encoded> {
+    settings.validate()?;
+    if analysis.channels() != usize::from(source.channels) || analysis.channels() == 0 {
+        return Err(Error::Settings { what: "channel count differs from the source's" });
+    }
+    let origin = settings.origin.unwrap_or_else(|| analysis.origin());
+    let header = settings.header(source, Some(total_samples), origin, model);
+    let step = usize::from(settings.segment_frames);
+    let segments = (0..analysis.frames())
+        .step_by(step)
+        .enumerate()
+        .map(|(index, first)| {
+            let frames = first..(first + step).min(analysis.frames());
+            encode_segment(analysis, frames, &header, &settings.policy, index as u32, first)
+        })
+        .collect();
+    Ok(Encoded { header, segments })
+}
+
+/// One segment from the frames `range` of `analysis`; `first_frame` is its place in the clip.
+fn encode_segment(
+    analysis: &Analysis,
+    range: core::ops::Range<usize>,
+    header: &Header,
+    policy: &Policy,
+    index: u32,
+    first_frame: usize,
+) -> Segment {
+    let origin = levels::origin(&header.quantiser);
+    let channels = (0..analysis.channels())
+        .map(|channel| {
+            let levels = analysis.levels(channel);
+            let image = image::frames_of(levels, range.clone()).mapv(|x| if x > origin { x - origin } else { 0.0 });
+            let mut sparse = sparsify(image.view(), header, policy, index, channel as u8, first_frame);
+            sparse.phases = phases(analysis, channel, range.clone(), header.phase);
+            sparse
+        })
+        .collect();
+    Segment { index, channels }
+}
+
+fn phases(analysis: &Analysis, channel: usize, range: core::ops::Range<usize>, kind: PhaseKind) -> Phases {
+    let bits = phase_bits(kind);
+    let levels = image::frames_of(analysis.levels(channel), range.clone());
+    let mask: Mask = match kind {
+        PhaseKind::None => return Phases::default(),
+        PhaseKind::All { .. } => Mask::repeat(true, levels.len()),
+        PhaseKind::Thresholded { threshold, .. } => {
+            levels.iter().map(|&x| x >= f32::from(threshold) * levels::UNIT).collect()
+        }
+    };
+    let spectra = image::frames_of(analysis.spectra(channel), range);
+    let angles =
+        spectra.iter().zip(mask.iter().by_vals()).filter(|&(_, kept)| kept).map(|(&z, _)| phase_index(z, bits)).collect();
+    Phases { mask, angles }
+}
+
+/// A streaming encoder: PCM in pieces of any size in, segments out as they fill up.
+///
+/// The same PCM gives the same segments however it is cut. Memory holds one segment of samples.
+#[derive(Debug)]
+pub struct Encoder {
+    settings: Settings,
+    header: Header,
+    transform: Transform,
+    /// Samples from position `start` on, per channel.
+    pending: Vec<Vec<f32>>,
+    start: u64,
+    taken: u64,
+    next: u32,
+}
+
+impl Encoder {
+    /// An encoder for PCM at `settings.rate` with the channels of `source`.
+    ///
+    /// Without an origin in the settings the loudest pixel is taken to reach [`STREAM_PEAK`] dB, since the
+    /// signal is not known yet; louder ones code just as well, the image only reaches less far down.
+    ///
+    /// # Errors
+    /// [`Error::Settings`] for settings out of range or a source without channels.
+    pub fn new(source: Signal, settings: Settings, model: Option<ModelId>) -> Result<Self> {
+        settings.validate()?;
+        if source.channels == 0 {
+            return Err(Error::Settings { what: "a source needs at least one channel" });
+        }
+        let transform = Transform::new(&settings.stft, usize::from(settings.stft.hop))?;
+        let origin = settings.origin.unwrap_or_else(|| origin_below(STREAM_PEAK));
+        let header = settings.header(source, None, origin, model);
+        let pending = (0..source.channels).map(|_| Vec::new()).collect();
+        Ok(Encoder { settings, header, transform, pending, start: 0, taken: 0, next: 0 })
+    }
+
+    /// The header to write before the first segment; it leaves the sample count to the trailer.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Takes PCM, one slice per channel, all equally long, and returns the segments it completes.
+    ///
+    /// # Errors
+    /// [`Error::Settings`] if the slices differ in number or length, [`Error::NotFinite`] if a sample is
+    /// not a number; nothing is taken then.
+    pub fn push(&mut self, channels: &[&[f32]]) -> Result<Vec<Segment>> {
+        let len = channels.first().map_or(0, |c| c.len());
+        if channels.len() != self.pending.len() || channels.iter().any(|c| c.len() != len) {
+            return Err(Error::Settings { what: "pieces need one equally long slice per channel" });
+        }
+        for (channel, pcm) in channels.iter().enumerate() {
+            check_finite(pcm, channel, self.taken)?;
+        }
+        for (pending, pcm) in self.pending.iter_mut().zip(channels) {
+            pending.extend_from_slice(pcm);
+        }
+        self.taken += len as u64;
+        let mut out = Vec::new();
+        let step = u64::from(self.settings.segment_frames);
+        let (hop, half) = (u64::from(self.settings.stft.hop), self.transform.n_fft() as u64 / 2);
+        // The segment's last frame must be wholly known, and there must be a frame after it: so that the
+        // last segment is never mistaken for a full one that is followed by an empty one.
+        while (u64::from(self.next) * step + step) * hop <= self.taken
+            && (u64::from(self.next) * step + step - 1) * hop + half <= self.taken
+        {
+            out.push(self.segment(step as usize));
+        }
+        Ok(out)
+    }
+
+    /// Ends the stream: the remaining segments. The trailer wants the number of *source* samples, which
+    /// only the caller knows.
+    #[must_use]
+    pub fn finish(mut self) -> Vec<Segment> {
+        let total = frames_of(self.taken, &self.settings);
+        let step = u64::from(self.settings.segment_frames);
+        let mut out = Vec::new();
+        while u64::from(self.next) * step < total {
+            let frames = (total - u64::from(self.next) * step).min(step);
+            out.push(self.segment(frames as usize));
+        }
+        out
+    }
+
+    fn segment(&mut self, frames: usize) -> Segment {
+        let first = u64::from(self.next) * u64::from(self.settings.segment_frames);
+        let spectra = self
+            .pending
+            .iter()
+            .map(|pcm| self.transform.spectra(pcm, self.start as i64, first as i64, frames))
+            .collect();
+        let analysis = Analysis::from_spectra(spectra);
+        let segment =
+            encode_segment(&analysis, 0..frames, &self.header, &self.settings.policy, self.next, first as usize);
+        self.next += 1;
+        let half = self.transform.n_fft() as u64 / 2;
+        let needed = ((first + frames as u64) * u64::from(self.settings.stft.hop)).saturating_sub(half);
+        let drop = needed.saturating_sub(self.start).min(self.pending.first().map_or(0, Vec::len) as u64);
+        for pending in &mut self.pending {
+            pending.drain(..drop as usize);
+        }
+        self.start += drop;
+        segment
+    }
+}
+
+/// Frames of an image, for callers that walk segments.
+#[must_use]
+pub fn frames_in(segments: &[Segment]) -> usize {
+    segments.iter().map(|s| s.channels.first().map_or(0, |c| c.frames)).sum()
+}
+

@@ -1,0 +1,63 @@
+//! The error type of the crate.
+
+use core::fmt;
+
+/// Shorthand for results of this crate.
+pub type Result<T> = core::result::Result<T, Error>;
+
+/// Why something could not be encoded, decoded or completed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum Error {
+    /// The symbols or bytes: see the inner error.
+    Format(codec_format::Error),
+    /// A setting outside its range or at odds with another.
+    Settings {
+        /// The setting and its rule.
+        what: &'static str,
+    },
+    /// A sample is NaN or infinite.
+    NotFinite {
+        /// Channel, from 0.
+        channel: usize,
+        /// Sample within that channel, from 0.
+        sample: u64,
+    },
+    /// The model does not fit the stream it is to complete, or is not usable at all.
+    Model {
+        /// What does not fit.
+        what: &'static str,
+    },
+    /// The rate asked for is below what the clip costs at the coarsest settings.
+    RateTooLow {
+        /// Bits a second asked for.
+        requested: u32,
+        /// Bits a second of the coarsest settings.
+        least: u32,
+    },
+}
+
+impl From<codec_format::Error> for Error {
+    fn from(error: codec_format::Error) -> Self {
+        Error::Format(error)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Error::Format(error) => error.fmt(f),
+            Error::Settings { what } => write!(f, "invalid setting: {what}"),
+            Error::NotFinite { channel, sample } => {
+                write!(f, "sample {sample} of channel {channel} is not a finite number")
+            }
+            Error::Model { what } => write!(f, "unusable model: {what}"),
+            Error::RateTooLow { requested, least } => {
+                write!(f, "{requested} bit/s asked for, but this clip takes at least {least} bit/s")
+            }
+        }
+    }
+}
+
+#[cfg(feature = "std")]
+impl std::error::Error for Error {}

@@ -1,0 +1,189 @@
+//! What an encoder is told: transform, mask policy, quantisers, layers, phases.
+
+use crate::error::{Error, Result};
+use crate::fft;
+use codec_format::header::{
+    Header, LatticeShape, MaskKind, ModelId, PhaseKind, Quantiser, Signal, Stft, ValueCoding, WindowKind,
+};
+use codec_format::symbols::Mask;
+
+/// Range of an image: the origin lies this many dB below the loudest pixel of a clip.
+pub const IMAGE_RANGE: f32 = 80.0;
+
+/// Level of the loudest pixel assumed where a signal is encoded before it is all there, in dB: close to
+/// what speech at -26 dB re full scale reaches with the speech profile's transform.
+pub const STREAM_PEAK: f32 = 30.0;
+
+/// How the kept pixels are chosen.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Policy {
+    /// Pixels above a threshold per frame: half the frame's peak (in dB above the origin) plus `margin`.
+    /// A smaller margin keeps more.
+    Ridge {
+        /// dB added to half the peak.
+        margin: f32,
+        /// Step of the thresholds in 1/8 dB, at least 1.
+        threshold_step: u8,
+    },
+    /// Uniform random, the thesis' baseline: exactly `round((1 - sparsity) * pixels)` of a segment.
+    Uniform {
+        /// Share of pixels dropped, 0..=1.
+        sparsity: f32,
+        /// Seed of the generator; it is written to the header.
+        seed: u64,
+    },
+    /// The strongest pixels of each frame.
+    Energy {
+        /// Share of each frame's pixels dropped, 0..=1.
+        sparsity: f32,
+    },
+    /// The caller's mask over the whole clip (first channel's frames; every channel uses it): bins x
+    /// frames in pixel order, frames past its end keep nothing.
+    Explicit(Mask),
+}
+
+/// Everything about a stream that does not follow from the signal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Sample rate to code at, Hz: the encoder takes PCM at this rate.
+    pub rate: u32,
+    /// Transform of the coded grid.
+    pub stft: Stft,
+    /// Frames in a segment.
+    pub segment_frames: u16,
+    /// Step of the values in 1/8 dB, at least 1.
+    pub step: u8,
+    /// Choice of the kept pixels.
+    pub policy: Policy,
+    /// Background lattice, if any.
+    pub lattice: Option<LatticeShape>,
+    /// Which phases to store.
+    pub phase: PhaseKind,
+    /// How kept values are coded (the ridge policy codes its own way).
+    pub values: ValueCoding,
+    /// Level of the image's floor in 1/8 dB; `None` puts it [`IMAGE_RANGE`] below the loudest pixel.
+    pub origin: Option<i16>,
+}
+
+impl Settings {
+    /// The speech profile: 16 kHz, 512-sample Hann windows every 256 samples, the ridge policy over a
+    /// 14-band lattice, no phases. About 6 kbit/s on speech.
+    #[must_use]
+    pub fn speech() -> Self {
+        Settings {
+            rate: 16_000,
+            stft: Stft { n_fft: 512, window_length: 512, window: WindowKind::Hann, hop: 256 },
+            segment_frames: 64,
+            step: 48,
+            policy: Policy::Ridge { margin: 22.0, threshold_step: 16 },
+            lattice: Some(LatticeShape { bands: 14, every: 2, step: 32 }),
+            phase: PhaseKind::None,
+            values: ValueCoding::Context,
+            origin: None,
+        }
+    }
+
+    /// The thesis' profile (Scodeller 2022, chapter 3): 16 kHz, 2048-sample windows every 256 samples, a
+    /// uniform random mask, every phase stored (here with 6 bits).
+    ///
+    /// `sparsity` is the share of pixels dropped; the thesis uses 0.80 to 0.95.
+    #[must_use]
+    pub fn thesis(sparsity: f32) -> Self {
+        Settings {
+            rate: 16_000,
+            stft: Stft { n_fft: 2048, window_length: 2048, window: WindowKind::Hann, hop: 256 },
+            segment_frames: 64,
+            step: 8,
+            policy: Policy::Uniform { sparsity, seed: 1 },
+            lattice: None,
+            phase: PhaseKind::All { bits: 6 },
+            values: ValueCoding::Context,
+            origin: None,
+        }
+    }
+
+    /// Checks every range.
+    ///
+    /// # Errors
+    /// [`Error::Settings`] naming the first rule broken.
+    pub fn validate(&self) -> Result<()> {
+        let fail = |what| Err(Error::Settings { what });
+        if !(1_000..=384_000).contains(&self.rate) {
+            return fail("coded sample rate must be from 1000 to 384000 Hz");
+        }
+        if !fft::is_supported(usize::from(self.stft.n_fft)) {
+            return fail("n_fft must be a power of two from 64 to 4096");
+        }
+        if self.stft.window_length < 2 || self.stft.window_length > self.stft.n_fft {
+            return fail("window length must be from 2 to n_fft");
+        }
+        if self.stft.hop == 0 || self.stft.hop > self.stft.window_length / 2 {
+            return fail("hop must be from 1 to half the window");
+        }
+        if self.segment_frames == 0 {
+            return fail("a segment needs at least one frame");
+        }
+        if self.step == 0 {
+            return fail("value step must be at least 1/8 dB");
+        }
+        match &self.policy {
+            Policy::Ridge { margin, threshold_step } => {
+                if !margin.is_finite() {
+                    return fail("ridge margin must be finite");
+                }
+                if *threshold_step == 0 {
+                    return fail("threshold step must be at least 1/8 dB");
+                }
+            }
+            Policy::Uniform { sparsity, .. } | Policy::Energy { sparsity } => {
+                if !(0.0..=1.0).contains(sparsity) {
+                    return fail("sparsity must be from 0 to 1");
+                }
+            }
+            Policy::Explicit(_) => {}
+        }
+        if let Some(lattice) = self.lattice {
+            if lattice.bands == 0 || usize::from(lattice.bands) > self.stft.bins() {
+                return fail("lattice bands must be from 1 to the number of bins");
+            }
+            if lattice.every == 0 || lattice.step == 0 {
+                return fail("lattice spacing and step must be at least 1");
+            }
+        }
+        match self.phase {
+            PhaseKind::Thresholded { bits, .. } | PhaseKind::All { bits } if !(1..=12).contains(&bits) => {
+                fail("phase bits must be from 1 to 12")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The header of a stream with these settings.
+    #[must_use]
+    pub fn header(&self, source: Signal, total_samples: Option<u64>, origin: i16, model: Option<ModelId>) -> Header {
+        Header {
+            source,
+            coded: Signal { rate: self.rate, channels: source.channels },
+            total_samples,
+            pre_skip: 0,
+            stft: self.stft,
+            segment_frames: self.segment_frames,
+            model,
+            quantiser: Quantiser { origin, step: self.step },
+            mask: match self.policy {
+                Policy::Ridge { threshold_step, .. } => MaskKind::Ridge { threshold_step },
+                Policy::Uniform { seed, .. } => MaskKind::Seeded { seed },
+                Policy::Energy { .. } | Policy::Explicit(_) => MaskKind::RunLength,
+            },
+            values: self.values,
+            lattice: self.lattice,
+            phase: self.phase,
+        }
+    }
+}
+
+/// The origin for a clip whose loudest pixel has level `peak` dB, in 1/8 dB.
+#[must_use]
+pub fn origin_below(peak: f32) -> i16 {
+    libm::floorf((peak - IMAGE_RANGE).clamp(-240.0, 160.0) * 8.0) as i16
+}
