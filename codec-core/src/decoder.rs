@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::image::frames_of;
 use crate::lattice::Lattice;
 use crate::levels;
-use crate::network::Network;
+use crate::network::{Completion, Network};
 use crate::phase::{self, StoredPhase};
 use crate::planes::{planes, Planes};
 use crate::stft::{Complex32, Transform};
@@ -181,20 +181,17 @@ impl Trim {
 #[derive(Debug)]
 struct Channel {
     header: Header,
-    network: Network,
+    completion: Completion,
     transform: Transform,
     lattice: Option<Lattice>,
     /// The segment whose planes are due once its successor is known, and its predecessor.
     before: Option<SparseImage>,
     current: Option<SparseImage>,
-    /// Planes from coded frame `planes_start` on.
-    planes: Planes,
-    planes_start: usize,
+    /// Coded frames given to the network.
+    planes_end: usize,
     /// Dense levels (dB above the origin) from fine frame `dense_start` on.
     dense: Array2<f32>,
     dense_start: usize,
-    /// First coded frame the network has not done.
-    undone: usize,
     /// Coded frames at which the segments pushed so far end, oldest first, not yet made sound.
     ends: Vec<usize>,
     /// Stored phases: coded frame, bin, index.
@@ -217,11 +214,9 @@ impl Channel {
             lattice: Lattice::of(header),
             before: None,
             current: None,
-            planes: Planes::zeros(0, bins),
-            planes_start: 0,
+            planes_end: 0,
             dense: Array2::zeros((0, bins)),
             dense_start: 0,
-            undone: 0,
             ends: Vec::new(),
             stored: Vec::new(),
             undecided: 0,
@@ -230,18 +225,14 @@ impl Channel {
             weight: Vec::new(),
             sum_start: -(transform.n_fft() as i64) / 2,
             pcm: Vec::new(),
-            network,
+            completion: Completion::new(network),
             transform,
         }
     }
 
-    fn planes_end(&self) -> usize {
-        self.planes_start + self.planes.frames()
-    }
-
     fn push(&mut self, image: SparseImage) {
         self.advance(Some(&image));
-        let start = self.planes_end() + self.current.as_ref().map_or(0, |c| c.frames);
+        let start = self.planes_end;
         self.ends.push(start + image.frames);
         for (pixel, &index) in image.phases.mask.iter_ones().zip(&image.phases.angles) {
             self.stored.push((start + pixel / image.bins, pixel % image.bins, index));
@@ -254,23 +245,32 @@ impl Channel {
     fn finish(&mut self) {
         self.advance(None);
         self.current = None;
+        self.append(Completion::finish);
         self.work(true);
+    }
+
+    fn append(&mut self, dense: impl FnOnce(&mut Completion) -> Array2<f32>) {
+        let dense = dense(&mut self.completion);
+        if !dense.is_empty() {
+            // Both have the stream's bins, so appending cannot fail.
+            let _ = self.dense.append(Axis(0), dense.view());
+        }
     }
 
     /// Makes the planes of the current segment, now that the one after it is known.
     fn advance(&mut self, after: Option<&SparseImage>) {
         if let Some(current) = &self.current {
             let made = planes(&self.header, self.lattice.as_ref(), self.before.as_ref(), current, after);
-            self.planes.append(&made);
+            self.planes_end += made.frames();
+            self.append(|completion| completion.push(&made));
         }
     }
 
     fn work(&mut self, last: bool) {
-        self.complete(last);
-        let up = self.network.upsampling();
+        let up = self.completion.network().upsampling();
         let ahead = LOOKAHEAD * self.transform.n_fft() / self.transform.hop();
         while let Some(&end) = self.ends.first() {
-            let have = self.undone * up;
+            let have = self.dense_start + self.dense.nrows();
             if have < end * up || (!last && have < end * up + ahead) {
                 break;
             }
@@ -280,32 +280,10 @@ impl Channel {
         self.emit(last);
     }
 
-    /// Runs the network over every frame whose surroundings are known.
-    fn complete(&mut self, last: bool) {
-        let context = self.network.context();
-        let end = self.planes_end();
-        let ready = if last { end } else { end.saturating_sub(context) };
-        if ready <= self.undone {
-            return;
-        }
-        let from = self.undone.saturating_sub(context).max(self.planes_start);
-        let mut window = self.planes.clone();
-        window.drop_front(from - self.planes_start);
-        let dense = self.network.run(&window);
-        let up = self.network.upsampling();
-        let fresh = frames_of(dense.view(), (self.undone - from) * up..(ready - from) * up);
-        // Both have the stream's bins, so appending cannot fail.
-        let _ = self.dense.append(Axis(0), fresh);
-        self.undone = ready;
-        let drop = self.undone.saturating_sub(context).saturating_sub(self.planes_start);
-        self.planes.drop_front(drop);
-        self.planes_start += drop;
-    }
-
     /// Decides the phases of fine frames up to `end`, seeing those up to `seen`, and adds them to the sum.
     fn synthesise(&mut self, end: usize, seen: usize) {
         let bins = self.transform.bins();
-        let up = self.network.upsampling();
+        let up = self.completion.network().upsampling();
         let start = self.undecided;
         let tied = self.tied.len() / bins;
         let first = start - tied;

@@ -1,6 +1,6 @@
 //! The sparc codec: symbols to sound and back.
 #![no_std]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;

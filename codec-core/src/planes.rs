@@ -36,6 +36,12 @@ impl Planes {
         self.mask.nrows()
     }
 
+    /// Bins of a frame.
+    #[must_use]
+    pub fn bins(&self) -> usize {
+        self.mask.ncols()
+    }
+
     /// One plane by its name in the model file.
     #[must_use]
     pub fn get(&self, plane: Plane) -> &Array2<f32> {

@@ -5,7 +5,7 @@ use crate::levels;
 use crate::settings::Policy;
 use alloc::vec::Vec;
 use codec_format::header::{Header, MaskKind};
-use codec_format::seeded_mask;
+use codec_format::seeded::seeded_mask;
 use codec_format::symbols::{Mask, SparseImage};
 use ndarray::ArrayView2;
 
@@ -44,7 +44,7 @@ pub fn sparsify(
         }
         Policy::Uniform { sparsity, seed } => {
             let count = kept_of(pixels, *sparsity);
-            seeded_mask(*seed, segment, channel, pixels, count)
+            seeded_mask(*seed, segment, usize::from(channel), pixels, count)
         }
         Policy::Energy { sparsity } => {
             let mut mask = Mask::repeat(false, pixels);

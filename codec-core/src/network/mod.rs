@@ -3,8 +3,11 @@
 //! Every output is a sum in a fixed order of f32 products, so the result is the same on every machine;
 //! see [`kernel`] for how that leaves room for wide registers.
 
+mod completion;
 pub mod kernel;
 mod tensor;
+
+pub use completion::Completion;
 
 use crate::error::{Error, Result};
 use crate::planes::Planes;
@@ -12,8 +15,9 @@ use alloc::vec;
 use alloc::vec::Vec;
 use codec_format::header::Header;
 use codec_format::model::{Activation, Convolution, Layer, Model, Normalisation, Source};
+use core::ops::Range;
 use ndarray::Array2;
-use tensor::{Observed, Tensor};
+use tensor::{Input, Tensor};
 
 /// A network ready to run.
 #[derive(Debug, Clone)]
@@ -22,8 +26,6 @@ pub struct Network {
     residual: bool,
     upsampling: usize,
     layers: Vec<Prepared>,
-    /// For every layer, whether a later one still reads it (by index of the last reader).
-    last_use: Vec<usize>,
     context: usize,
 }
 
@@ -70,21 +72,18 @@ impl Network {
     /// [`Error::Format`] if the model breaks a rule of the model file or a limit.
     pub fn of(model: &Model) -> Result<Self> {
         codec_format::model_file::validate(model, &codec_format::limits::Limits::default())?;
-        let mut last_use: Vec<usize> = (0..model.layers.len()).collect();
         let mut reach = Vec::new();
         let mut channels = Vec::new();
         let mut layers = Vec::new();
-        for (at, layer) in model.layers.iter().enumerate() {
+        for layer in &model.layers {
             let mut widest = 0;
             for source in &layer.sources {
                 if let Source::Layer(i) = *source {
-                    last_use[usize::from(i)] = at;
                     widest = widest.max(reach[usize::from(i)]);
                 }
             }
             let mut this = widest + usize::from(layer.kernel_frames) / 2;
             if let Some(i) = layer.skip {
-                last_use[usize::from(i)] = at;
                 this = this.max(reach[usize::from(i)]);
             }
             reach.push(this);
@@ -106,7 +105,6 @@ impl Network {
             residual: model.residual,
             upsampling,
             layers,
-            last_use,
             context,
         })
     }
@@ -122,7 +120,6 @@ impl Network {
             residual: true,
             upsampling,
             layers: Vec::new(),
-            last_use: Vec::new(),
             context: usize::from(upsampling > 1),
         }
     }
@@ -148,45 +145,38 @@ impl Network {
             .sum()
     }
 
-    /// Completes an image: planes of frames x bins in, `frames * upsampling` x bins out, both in dB above
-    /// the origin. Outputs within [`Network::context`] of an end see zeros beyond it.
-    #[must_use]
-    pub fn run(&self, planes: &Planes) -> Array2<f32> {
-        let (frames, bins) = planes.mask.dim();
-        let correction = self.correction(planes);
+    /// The dense frames of the coded frames `range`: `planes` begin at frame `start`, `last` is the last layer's
+    /// output. The image's last frame, having no successor, interpolates towards itself.
+    fn dense(&self, planes: &Planes, start: usize, last: Option<&Tensor>, range: Range<usize>) -> Array2<f32> {
+        let bins = planes.bins();
         let up = self.upsampling;
         let scale = self.normalisation.scale;
-        let offset = if self.residual { 0.0 } else { self.normalisation.offset };
-        let mut out = Array2::zeros((frames * up, bins));
-        for frame in 0..frames {
-            let here = planes.image.row(frame);
-            let next = planes.image.row((frame + 1).min(frames.saturating_sub(1)));
+        let offset = self.normalisation.offset;
+        let mut out = Array2::zeros((range.len() * up, bins));
+        for frame in range.clone() {
+            let here = planes.image.row(frame - start);
+            let next = planes.image.row((frame + 1 - start).min(planes.frames() - 1));
             for sub in 0..up {
                 let share = sub as f32 / up as f32;
-                let mut row = out.row_mut(frame * up + sub);
+                let mut row = out.row_mut((frame - range.start) * up + sub);
                 for bin in 0..bins {
                     let base = if self.residual { here[bin] + (next[bin] - here[bin]) * share } else { offset };
-                    let add = correction.as_ref().map_or(0.0, |c| c.at(frame, bin)[sub]);
-                    row[bin] = base + add * scale;
+                    row[bin] = base + last.map_or(0.0, |t| t.at(frame, bin)[sub]) * scale;
                 }
             }
         }
         out
     }
 
-    /// The last layer's output in normalised units, frames x bins x upsampling; `None` without layers.
-    fn correction(&self, planes: &Planes) -> Option<Tensor> {
-        let mut done: Vec<Option<Tensor>> = Vec::new();
-        for (at, layer) in self.layers.iter().enumerate() {
-            let out = layer.run(planes, &self.normalisation, &done);
-            done.push(Some(out));
-            for (i, &last) in self.last_use.iter().enumerate() {
-                if last == at && i < at {
-                    done[i] = None;
-                }
-            }
-        }
-        done.pop().flatten()
+    /// Completes a whole image: planes of frames x bins in, `frames * upsampling` x bins out, both in dB above
+    /// the origin.
+    #[must_use]
+    pub fn run(&self, planes: &Planes) -> Array2<f32> {
+        let mut completion = Completion::new(self.clone());
+        let mut out = completion.push(planes);
+        // Both have the image's bins, so appending cannot fail.
+        let _ = out.append(ndarray::Axis(0), completion.finish().view());
+        out
     }
 }
 
@@ -218,43 +208,40 @@ impl Prepared {
         }
     }
 
-    fn run(&self, planes: &Planes, normalisation: &Normalisation, done: &[Option<Tensor>]) -> Tensor {
-        let (frames, bins) = planes.mask.dim();
-        let inputs: Vec<tensor::Input<'_>> = self
-            .sources
-            .iter()
-            .map(|source| match *source {
-                Source::Plane(plane) => tensor::Input::plane(planes, plane, normalisation),
-                Source::Layer(i) => tensor::Input::layer(done[usize::from(i)].as_ref()),
-            })
-            .collect();
+    /// Frames of the kernel on either side of its centre.
+    fn half(&self) -> usize {
+        self.kernel_frames / 2
+    }
+
+    /// Computes the frames `range` from inputs that hold every frame the kernel reaches within the image.
+    fn run(&self, inputs: &[Input<'_>], skip: Option<&Tensor>, range: Range<usize>, bins: usize) -> Tensor {
         let (kb, kf) = (self.kernel_bins, self.kernel_frames);
-        let mut out = Tensor::zeros(frames, bins, self.outputs);
+        let frames = range.len();
+        let mut out = Tensor::zeros(range.clone(), bins, self.outputs);
         if self.sparse {
             for (input, part) in inputs.iter().zip(&self.parts) {
-                let padded = tensor::pad(&[input], frames, bins, kb, kf, true);
-                let scale = input.observed().normaliser(frames, bins, kb, kf);
+                let padded = tensor::pad(core::slice::from_ref(input), range.clone(), bins, kb, kf, true);
+                let scale = input.normaliser(range.clone(), bins, kb, kf);
                 kernel::convolve(&padded, frames, bins, &part.weights, Some(&scale), &mut out.data);
             }
-            out.observed = Observed::spread(inputs.iter().map(tensor::Input::observed), frames, bins, kb, kf);
+            out.observed = tensor::spread(inputs, range.clone(), bins, kb, kf);
         } else if let Some(part) = self.parts.first() {
-            let all: Vec<&tensor::Input<'_>> = inputs.iter().collect();
-            let padded = tensor::pad(&all, frames, bins, kb, kf, false);
+            let padded = tensor::pad(inputs, range.clone(), bins, kb, kf, false);
             kernel::convolve(&padded, frames, bins, &part.weights, None, &mut out.data);
         }
-        let skip = self.skip.and_then(|i| done[i].as_ref());
-        self.finish(&mut out, skip);
+        self.finish(&mut out, skip, range);
         out
     }
 
     /// Bias, skip and activation, in this order.
-    fn finish(&self, out: &mut Tensor, skip: Option<&Tensor>) {
+    fn finish(&self, out: &mut Tensor, skip: Option<&Tensor>, range: Range<usize>) {
+        let bins = out.bins;
         for (pixel, values) in out.data.chunks_exact_mut(self.outputs).enumerate() {
             for (v, b) in values.iter_mut().zip(&self.bias) {
                 *v += b;
             }
             if let Some(skip) = skip {
-                for (v, s) in values.iter_mut().zip(&skip.data[pixel * self.outputs..]) {
+                for (v, s) in values.iter_mut().zip(skip.at(range.start + pixel / bins, pixel % bins)) {
                     *v += s;
                 }
             }

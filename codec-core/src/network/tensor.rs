@@ -1,64 +1,147 @@
-//! What flows between layers: values, and which pixels were observed.
+//! What flows between layers: values, and which pixels were observed. Frames are counted from the start of
+//! the stream; a tensor holds a run of them.
 
 use crate::planes::Planes;
 use alloc::vec;
 use alloc::vec::Vec;
 use codec_format::model::{Normalisation, Plane};
+use core::ops::Range;
 use ndarray::Array2;
 
 /// Values of frames x bins x channels, the channel fastest.
 #[derive(Debug, Clone)]
 pub(super) struct Tensor {
+    /// First frame held.
+    start: usize,
     pub bins: usize,
     pub channels: usize,
     pub data: Vec<f32>,
-    pub observed: Observed,
+    /// One a pixel, one if it carries information; `None` if every pixel does.
+    pub observed: Option<Vec<u8>>,
 }
 
 impl Tensor {
-    pub fn zeros(frames: usize, bins: usize, channels: usize) -> Self {
-        Tensor { bins, channels, data: vec![0.0; frames * bins * channels], observed: Observed::All }
+    pub fn zeros(frames: Range<usize>, bins: usize, channels: usize) -> Self {
+        let data = vec![0.0; frames.len() * bins * channels];
+        Tensor { start: frames.start, bins, channels, data, observed: None }
+    }
+
+    fn frames(&self) -> usize {
+        self.data.len() / (self.bins * self.channels).max(1)
+    }
+
+    /// The frame after the last one held.
+    pub fn end(&self) -> usize {
+        self.start + self.frames()
     }
 
     /// The channels of one pixel.
     pub fn at(&self, frame: usize, bin: usize) -> &[f32] {
-        &self.data[(frame * self.bins + bin) * self.channels..][..self.channels]
+        &self.data[((frame - self.start) * self.bins + bin) * self.channels..][..self.channels]
+    }
+
+    /// Appends the frames that follow.
+    pub fn append(&mut self, next: Tensor) {
+        if self.observed.is_some() || next.observed.is_some() {
+            let ones = |t: &Tensor| vec![1u8; t.frames() * t.bins];
+            let mut all = self.observed.take().unwrap_or_else(|| ones(self));
+            all.extend(next.observed.clone().unwrap_or_else(|| ones(&next)));
+            self.observed = Some(all);
+        }
+        self.bins = next.bins;
+        self.data.extend(next.data);
+    }
+
+    /// Forgets the frames before `frame`.
+    pub fn drop_before(&mut self, frame: usize) {
+        let drop = frame.saturating_sub(self.start).min(self.frames());
+        self.data.drain(..drop * self.bins * self.channels);
+        if let Some(observed) = &mut self.observed {
+            observed.drain(..drop * self.bins);
+        }
+        self.start += drop;
     }
 }
 
-/// Which pixels of a tensor carry information.
-#[derive(Debug, Clone)]
-pub(super) enum Observed {
-    /// All of them.
-    All,
-    /// Those with a one: frames x bins, flat.
-    Some(Vec<u8>),
+/// One source of a layer.
+pub(super) enum Input<'a> {
+    /// An input plane, its first frame, and the mask plane where it is sparse.
+    Plane {
+        values: &'a Array2<f32>,
+        start: usize,
+        observed: Option<&'a Array2<f32>>,
+        /// Offset and scale; none for the mask, which is a number already.
+        normalisation: Option<Normalisation>,
+    },
+    /// The output of an earlier layer.
+    Layer(&'a Tensor),
 }
 
-impl Observed {
-    fn is(&self, pixel: usize) -> bool {
-        match self {
-            Observed::All => true,
-            Observed::Some(mask) => mask[pixel] != 0,
+impl<'a> Input<'a> {
+    pub fn plane(planes: &'a Planes, start: usize, plane: Plane, normalisation: &Normalisation) -> Self {
+        Input::Plane {
+            values: planes.get(plane),
+            start,
+            observed: if plane == Plane::Values { Some(&planes.mask) } else { None },
+            normalisation: if plane == Plane::Mask { None } else { Some(*normalisation) },
         }
     }
 
-    /// Observed pixels in the kernel's window around every pixel, counted inside the image only.
-    fn counts(&self, frames: usize, bins: usize, kb: usize, kf: usize) -> Vec<u16> {
-        // Sums along frames, then along bins: the window is a rectangle.
-        let mut columns = vec![0u16; frames * bins];
-        for frame in 0..frames {
-            let window = frame.saturating_sub(kf / 2)..(frame + kf / 2 + 1).min(frames);
-            for other in window {
-                for bin in 0..bins {
-                    columns[frame * bins + bin] += u16::from(self.is(other * bins + bin));
+    fn channels(&self) -> usize {
+        match self {
+            Input::Plane { .. } => 1,
+            Input::Layer(tensor) => tensor.channels,
+        }
+    }
+
+    /// Frames held.
+    fn range(&self) -> Range<usize> {
+        match self {
+            Input::Plane { values, start, .. } => *start..*start + values.nrows(),
+            Input::Layer(tensor) => tensor.start..tensor.end(),
+        }
+    }
+
+    fn is_observed(&self, frame: usize, bin: usize) -> bool {
+        match self {
+            Input::Plane { observed, start, .. } => observed.map_or(true, |m| m[(frame - start, bin)] != 0.0),
+            Input::Layer(t) => t.observed.as_ref().map_or(true, |m| m[(frame - t.start) * t.bins + bin] != 0),
+        }
+    }
+
+    /// Writes the pixel's channels to the start of `out`; unobserved pixels of a plane are zero in the
+    /// network's units, not in dB.
+    fn copy(&self, frame: usize, bin: usize, out: &mut [f32]) {
+        match self {
+            Input::Plane { values, start, observed, normalisation } => {
+                let at = (frame - start, bin);
+                let hidden = observed.map_or(false, |m| m[at] == 0.0);
+                out[0] = match normalisation {
+                    _ if hidden => 0.0,
+                    Some(n) => (values[at] - n.offset) / n.scale,
+                    None => values[at],
+                };
+            }
+            Input::Layer(tensor) => out[..tensor.channels].copy_from_slice(tensor.at(frame, bin)),
+        }
+    }
+
+    /// Observed pixels in the kernel's window around every pixel of the frames `range`, counted inside the
+    /// image only.
+    fn counts(&self, range: Range<usize>, bins: usize, kb: usize, kf: usize) -> Vec<u16> {
+        let held = self.range();
+        let mut out = vec![0u16; range.len() * bins];
+        let mut column = vec![0u16; bins];
+        for (frame, sums) in range.zip(out.chunks_exact_mut(bins)) {
+            // Sums along frames, then along bins: the window is a rectangle.
+            column.iter_mut().for_each(|c| *c = 0);
+            for other in frame.saturating_sub(kf / 2).max(held.start)..(frame + kf / 2 + 1).min(held.end) {
+                for (bin, count) in column.iter_mut().enumerate() {
+                    *count += u16::from(self.is_observed(other, bin));
                 }
             }
-        }
-        let mut out = vec![0u16; frames * bins];
-        for (row, sums) in columns.chunks_exact(bins).zip(out.chunks_exact_mut(bins)) {
             for (bin, sum) in sums.iter_mut().enumerate() {
-                *sum = row[bin.saturating_sub(kb / 2)..(bin + kb / 2 + 1).min(bins)].iter().sum();
+                *sum = column[bin.saturating_sub(kb / 2)..(bin + kb / 2 + 1).min(bins)].iter().sum();
             }
         }
         out
@@ -66,90 +149,28 @@ impl Observed {
 
     /// Factor of a sparse convolution for every pixel: kernel area over observed count, zero where nothing
     /// is observed (Uhrig et al. 2017, eq. 2, scaled by the area).
-    pub fn normaliser(&self, frames: usize, bins: usize, kb: usize, kf: usize) -> Vec<f32> {
+    pub fn normaliser(&self, range: Range<usize>, bins: usize, kb: usize, kf: usize) -> Vec<f32> {
         let area = (kb * kf) as f32;
-        self.counts(frames, bins, kb, kf)
+        self.counts(range, bins, kb, kf)
             .into_iter()
             .map(|count| if count == 0 { 0.0 } else { area / f32::from(count) })
             .collect()
     }
-
-    /// The mask after a sparse layer: max pooling by the kernel, then the union over the sources
-    /// (Uhrig et al. 2017, eq. 3).
-    pub fn spread<'a>(
-        sources: impl Iterator<Item = &'a Observed>,
-        frames: usize,
-        bins: usize,
-        kb: usize,
-        kf: usize,
-    ) -> Observed {
-        let mut union = vec![0u8; frames * bins];
-        for source in sources {
-            if let Observed::All = source {
-                return Observed::All;
-            }
-            for (u, count) in union.iter_mut().zip(source.counts(frames, bins, kb, kf)) {
-                *u |= u8::from(count > 0);
-            }
-        }
-        if union.iter().all(|&u| u == 1) {
-            Observed::All
-        } else {
-            Observed::Some(union)
-        }
-    }
 }
 
-/// One source of a layer.
-pub(super) enum Input<'a> {
-    Plane { values: &'a Array2<f32>, plane: Plane, normalisation: Normalisation, observed: Observed },
-    Layer(Option<&'a Tensor>),
-}
-
-static ALL: Observed = Observed::All;
-
-impl<'a> Input<'a> {
-    pub fn plane(planes: &'a Planes, plane: Plane, normalisation: &Normalisation) -> Self {
-        let observed = match plane {
-            Plane::Values => Observed::Some(planes.mask.iter().map(|&m| u8::from(m != 0.0)).collect()),
-            _ => Observed::All,
-        };
-        Input::Plane { values: planes.get(plane), plane, normalisation: *normalisation, observed }
-    }
-
-    pub fn layer(tensor: Option<&'a Tensor>) -> Self {
-        Input::Layer(tensor)
-    }
-
-    pub fn observed(&self) -> &Observed {
-        match self {
-            Input::Plane { observed, .. } => observed,
-            Input::Layer(tensor) => tensor.map_or(&ALL, |t| &t.observed),
+/// The mask after a sparse layer: max pooling by the kernel, then the union over the sources (Uhrig et al.
+/// 2017, eq. 3).
+pub(super) fn spread(inputs: &[Input<'_>], range: Range<usize>, bins: usize, kb: usize, kf: usize) -> Option<Vec<u8>> {
+    let mut union = vec![0u8; range.len() * bins];
+    for input in inputs {
+        for (u, count) in union.iter_mut().zip(input.counts(range.clone(), bins, kb, kf)) {
+            *u |= u8::from(count > 0);
         }
     }
-
-    fn channels(&self) -> usize {
-        match self {
-            Input::Plane { .. } => 1,
-            Input::Layer(tensor) => tensor.map_or(0, |t| t.channels),
-        }
-    }
-
-    /// Writes the pixel's channels to the start of `out`.
-    fn copy(&self, frame: usize, bin: usize, out: &mut [f32]) {
-        match self {
-            Input::Plane { values, plane, normalisation, observed } => {
-                let value = values[(frame, bin)];
-                out[0] = match plane {
-                    Plane::Mask => value,
-                    // Unobserved pixels are zero in the network's units, not in dB.
-                    _ if !observed.is(frame * values.ncols() + bin) => 0.0,
-                    _ => (value - normalisation.offset) / normalisation.scale,
-                };
-            }
-            Input::Layer(Some(tensor)) => out[..tensor.channels].copy_from_slice(tensor.at(frame, bin)),
-            Input::Layer(None) => {}
-        }
+    if union.iter().all(|&u| u == 1) {
+        None
+    } else {
+        Some(union)
     }
 }
 
@@ -160,30 +181,31 @@ pub struct Padded {
     pub(super) data: Vec<f32>,
 }
 
-/// Concatenates inputs along the channels, with half a kernel of zeros around; with `observed_only`,
-/// pixels that were not observed become zero.
+/// Concatenates the frames `range` of the inputs along the channels, with half a kernel around: of their own
+/// frames where they have some, else zeros. With `observed_only`, unobserved pixels become zero.
 pub(super) fn pad(
-    inputs: &[&Input<'_>],
-    frames: usize,
+    inputs: &[Input<'_>],
+    range: Range<usize>,
     bins: usize,
     kb: usize,
     kf: usize,
     observed_only: bool,
 ) -> Padded {
-    let channels: usize = inputs.iter().map(|i| i.channels()).sum();
+    let channels: usize = inputs.iter().map(Input::channels).sum();
     let row = (bins + kb - 1) * channels;
-    let mut data = vec![0.0; (frames + kf - 1) * row];
-    for frame in 0..frames {
-        let out = &mut data[(frame + kf / 2) * row + kb / 2 * channels..][..bins * channels];
-        for (bin, pixel) in out.chunks_exact_mut(channels).enumerate() {
-            let mut first = 0;
-            for input in inputs {
-                if !observed_only || input.observed().is(frame * bins + bin) {
+    let mut data = vec![0.0; (range.len() + kf - 1) * row];
+    let mut first = 0;
+    for input in inputs {
+        let held = input.range();
+        for frame in range.start.saturating_sub(kf / 2).max(held.start)..(range.end + kf / 2).min(held.end) {
+            let at = (frame + kf / 2 - range.start) * row + kb / 2 * channels;
+            for (bin, pixel) in data[at..at + bins * channels].chunks_exact_mut(channels).enumerate() {
+                if !observed_only || input.is_observed(frame, bin) {
                     input.copy(frame, bin, &mut pixel[first..]);
                 }
-                first += input.channels();
             }
         }
+        first += input.channels();
     }
     Padded { row, channels, data }
 }

@@ -9,7 +9,6 @@ use alloc::collections::BinaryHeap;
 use alloc::vec;
 use alloc::vec::Vec;
 use codec_format::header::WindowKind;
-use core::cmp::Ordering;
 use core::f32::consts::PI;
 
 /// Pixels this many nepers below the block's loudest get a random phase: 120 dB in power, as the paper's
@@ -27,30 +26,29 @@ pub fn gamma(window: WindowKind, length: usize) -> f32 {
     factor * (length * length) as f32
 }
 
-#[derive(PartialEq, Eq)]
-struct Candidate {
-    /// Order-preserving bits of the log-magnitude.
-    loudness: i32,
-    pixel: usize,
-}
+/// A pixel in the heap: loudest first, of equally loud ones the earlier, so that the order is total.
+/// The upper half holds the loudness in order-preserving bits, the lower the complement of the index.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Candidate(u64);
 
-impl Ord for Candidate {
-    fn cmp(&self, other: &Self) -> Ordering {
-        // Of equally loud pixels the earlier one goes first, so that the order is total.
-        self.loudness.cmp(&other.loudness).then(other.pixel.cmp(&self.pixel))
+impl Candidate {
+    fn new(log: f32, pixel: usize) -> Self {
+        Candidate(u64::from(sortable(log)) << 32 | u64::from(!(pixel as u32)))
     }
-}
 
-impl PartialOrd for Candidate {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
+    fn pixel(self) -> usize {
+        !(self.0 as u32) as usize
     }
 }
 
 /// Maps a finite f32 to an integer of the same order.
-fn sortable(x: f32) -> i32 {
-    let bits = x.to_bits() as i32;
-    bits ^ (((bits >> 31) as u32) >> 1) as i32
+fn sortable(x: f32) -> u32 {
+    let bits = x.to_bits();
+    if bits >> 31 == 0 {
+        bits | 1 << 31
+    } else {
+        !bits
+    }
 }
 
 /// A phase in -pi..pi for a pixel nobody hears, from its place in the stream (SplitMix64's finaliser).
@@ -81,16 +79,16 @@ pub(super) fn integrate(transform: &Transform, block: &Block<'_>, fixed: &[Optio
     let along_time = hop * n / gamma;
     let along_bins = gamma / (hop * n);
     let advance = 2.0 * PI * hop / n;
-    // Phase steps per frame and per bin at a pixel, in radians.
-    let per_frame = |pixel: usize| {
-        let bin = pixel % bins;
-        let slope = central(bin, bins, |b| log[pixel - bin + b]);
-        along_time * slope + advance * bin as f32
-    };
-    let per_bin = |pixel: usize| {
-        let (frame, bin) = (pixel / bins, pixel % bins);
-        -along_bins * central(frame, frames, |f| log[f * bins + bin]) - PI
-    };
+    // Phase steps per frame and per bin at every pixel, in radians.
+    let mut per_frame = vec![0.0f32; frames * bins];
+    let mut per_bin = vec![0.0f32; frames * bins];
+    for frame in 0..frames {
+        let row = frame * bins;
+        for bin in 0..bins {
+            per_frame[row + bin] = along_time * central(bin, bins, |b| log[row + b]) + advance * bin as f32;
+            per_bin[row + bin] = -along_bins * central(frame, frames, |f| log[f * bins + bin]) - PI;
+        }
+    }
 
     let mut phase = vec![0.0f32; frames * bins];
     let mut open: Vec<bool> = log.iter().map(|&l| l > floor).collect();
@@ -99,41 +97,58 @@ pub(super) fn integrate(transform: &Transform, block: &Block<'_>, fixed: &[Optio
         if let Some(z) = value {
             phase[pixel] = libm::atan2f(z.im, z.re);
             if open[pixel] {
-                heap.push(Candidate { loudness: sortable(log[pixel]), pixel });
+                heap.push(Candidate::new(log[pixel], pixel));
             }
             open[pixel] = false;
         }
     }
-    let mut seeds: Vec<usize> = (0..frames * bins).filter(|&p| open[p]).collect();
-    seeds.sort_by(|&a, &b| sortable(log[b]).cmp(&sortable(log[a])).then(a.cmp(&b)));
-    let mut seeds = seeds.into_iter();
+    // Where the integration starts anew when it can spread no further. The loudest pixel usually reaches all
+    // others, so what is left is only sorted after it has spread.
+    let mut seeds: Vec<Candidate> = Vec::new();
+    if let Some(first) = (0..frames * bins).filter(|&p| open[p]).map(|p| Candidate::new(log[p], p)).max() {
+        seeds.push(first);
+    }
+    let mut sorted = false;
     loop {
-        while let Some(Candidate { pixel, .. }) = heap.pop() {
+        while let Some(candidate) = heap.pop() {
+            let pixel = candidate.pixel();
             let (frame, bin) = (pixel / bins, pixel % bins);
             let mut visit = |to: usize, step: f32| {
                 if open[to] {
                     open[to] = false;
                     phase[to] = wrap(phase[pixel] + step);
-                    heap.push(Candidate { loudness: sortable(log[to]), pixel: to });
+                    heap.push(Candidate::new(log[to], to));
                 }
             };
-            if frame + 1 < frames && open_at(fixed, pixel + bins) {
-                visit(pixel + bins, 0.5 * (per_frame(pixel) + per_frame(pixel + bins)));
+            if frame + 1 < frames {
+                visit(pixel + bins, 0.5 * (per_frame[pixel] + per_frame[pixel + bins]));
             }
-            if frame > 0 && open_at(fixed, pixel - bins) {
-                visit(pixel - bins, -0.5 * (per_frame(pixel) + per_frame(pixel - bins)));
+            if frame > 0 {
+                visit(pixel - bins, -0.5 * (per_frame[pixel] + per_frame[pixel - bins]));
             }
-            if bin + 1 < bins && open_at(fixed, pixel + 1) {
-                visit(pixel + 1, 0.5 * (per_bin(pixel) + per_bin(pixel + 1)));
+            if bin + 1 < bins {
+                visit(pixel + 1, 0.5 * (per_bin[pixel] + per_bin[pixel + 1]));
             }
-            if bin > 0 && open_at(fixed, pixel - 1) {
-                visit(pixel - 1, -0.5 * (per_bin(pixel) + per_bin(pixel - 1)));
+            if bin > 0 {
+                visit(pixel - 1, -0.5 * (per_bin[pixel] + per_bin[pixel - 1]));
             }
         }
-        match seeds.find(|&p| open[p]) {
-            Some(pixel) => {
-                open[pixel] = false;
-                heap.push(Candidate { loudness: sortable(log[pixel]), pixel });
+        let seed = loop {
+            match seeds.pop() {
+                Some(seed) if open[seed.pixel()] => break Some(seed),
+                Some(_) => {}
+                None if sorted => break None,
+                None => {
+                    seeds.extend((0..frames * bins).filter(|&p| open[p]).map(|p| Candidate::new(log[p], p)));
+                    seeds.sort_unstable();
+                    sorted = true;
+                }
+            }
+        };
+        match seed {
+            Some(seed) => {
+                open[seed.pixel()] = false;
+                heap.push(seed);
             }
             None => break,
         }
@@ -153,10 +168,6 @@ pub(super) fn integrate(transform: &Transform, block: &Block<'_>, fixed: &[Optio
             Complex32::new(magnitude * cos, magnitude * sin)
         })
         .collect()
-}
-
-fn open_at(fixed: &[Option<Complex32>], pixel: usize) -> bool {
-    fixed[pixel].is_none()
 }
 
 /// Slope at `at` of `len` values: central inside, one-sided at the ends.
