@@ -75,9 +75,12 @@ impl Analysis {
     }
 }
 
-/// Frames that cover `samples` coded samples: `1 + ceil(samples / hop)` (Spec §5.1).
+/// Frames that cover `samples` coded samples: `1 + ceil(samples / hop)`, none for none (Spec §4.3).
 #[must_use]
 pub fn frames_of(samples: u64, settings: &Settings) -> u64 {
+    if samples == 0 {
+        return 0;
+    }
     let hop = u64::from(settings.stft.hop.max(1));
     1 + (samples + hop - 1) / hop
 }

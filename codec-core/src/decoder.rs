@@ -54,7 +54,7 @@ impl Decoder {
         let channels = (0..header.coded.channels)
             .map(|_| Channel::new(header, network.clone(), transform.clone()))
             .collect();
-        let trim = Trim { skip: u64::from(header.pre_skip), left: header.total_samples.map(|n| header.coded_samples(n)) };
+        let trim = Trim { skip: u64::from(header.pre_skip), left: header.total_samples.map(|n| wanted(header, n)) };
         Ok(Decoder { header: header.clone(), expected: 0, channels, trim })
     }
 
@@ -104,7 +104,7 @@ impl Decoder {
 
     /// Sets the number of source samples, once a stream's trailer has told it.
     pub fn set_total(&mut self, total_samples: u64) {
-        self.trim.total(self.header.coded_samples(total_samples));
+        self.trim.total(wanted(&self.header, total_samples));
     }
 
     /// Ends the stream and returns the rest of the PCM.
@@ -145,6 +145,11 @@ pub fn dense_images(header: &Header, model: Option<&Model>, segments: &[Segment]
         out.push(network.run(&all).mapv(|x| x + origin));
     }
     Ok((out, usize::from(header.stft.hop) / network.upsampling()))
+}
+
+/// Coded samples a caller gets of `total` source samples: all but the pre-skip.
+fn wanted(header: &Header, total: u64) -> u64 {
+    header.coded_samples(total).saturating_sub(u64::from(header.pre_skip))
 }
 
 /// Pre-skip and end of the stream, in coded samples.

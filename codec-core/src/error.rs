@@ -28,13 +28,6 @@ pub enum Error {
         /// What does not fit.
         what: &'static str,
     },
-    /// The rate asked for is below what the clip costs at the coarsest settings.
-    RateTooLow {
-        /// Bits a second asked for.
-        requested: u32,
-        /// Bits a second of the coarsest settings.
-        least: u32,
-    },
 }
 
 impl From<codec_format::Error> for Error {
@@ -52,9 +45,6 @@ impl fmt::Display for Error {
                 write!(f, "sample {sample} of channel {channel} is not a finite number")
             }
             Error::Model { what } => write!(f, "unusable model: {what}"),
-            Error::RateTooLow { requested, least } => {
-                write!(f, "{requested} bit/s asked for, but this clip takes at least {least} bit/s")
-            }
         }
     }
 }

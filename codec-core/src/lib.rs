@@ -17,6 +17,7 @@ pub mod network;
 pub mod phase;
 pub mod planes;
 pub mod policy;
+pub mod rate;
 pub mod settings;
 pub mod stft;
 

@@ -5,7 +5,7 @@ use crate::levels;
 use crate::settings::Policy;
 use alloc::vec::Vec;
 use codec_format::header::{Header, MaskKind};
-use codec_format::seeded::seeded_mask;
+use codec_format::seeded_mask;
 use codec_format::symbols::{Mask, SparseImage};
 use ndarray::ArrayView2;
 

@@ -1,7 +1,7 @@
 //! The same kernel, compiled for AVX2: the one place of the crate with unsafe code.
 //!
 //! Nothing is written twice: [`super::run`] is inlined into a function that may use 256-bit registers, so
-//! that 24 outputs of four pixels are summed in twelve of them. FMA stays disabled: the bits are those of
+//! that 24 outputs of three pixels are summed in nine of them and the rest hold weights and products. FMA stays disabled: the bits are those of
 //! the portable kernel, which a test holds. It runs about twice as fast (`cargo bench --bench decode`).
 #![allow(unsafe_code)]
 
@@ -23,7 +23,7 @@ pub(super) fn run_if_available(job: &Job<'_>, out: &mut [f32]) -> bool {
 /// The processor must support AVX2.
 #[target_feature(enable = "avx2")]
 unsafe fn with_avx2(job: &Job<'_>, out: &mut [f32]) {
-    run::<4>(job, out);
+    run::<3>(job, out);
 }
 
 #[cfg(test)]
