@@ -1,0 +1,101 @@
+//! Adaptive probabilities and the mixers that combine them (Spec §6.3, §6.4).
+
+use super::logistic::{squash, stretch};
+use super::range::{BitCoder, ONE};
+use alloc::vec::Vec;
+
+/// One in the mixers' fixed point.
+const WEIGHT_ONE: i32 = 1 << 16;
+
+/// A place in a segment where a kind of decision is coded: which slots and weights belong to it, and
+/// how quickly they learn.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Site<const N: usize> {
+    /// First slot of each input.
+    pub(crate) slots: [usize; N],
+    /// First weight set of the first selector and of the second, counted in weights.
+    pub(crate) sets: [usize; 2],
+    /// Largest count of a slot: it moves by at least `1 / (limit + 1.5)` of the way.
+    pub(crate) limit: u32,
+    /// Speed of the mixers, in 1/65536 a logit of one.
+    pub(crate) speed: i32,
+}
+
+/// All the adaptive state of a segment.
+///
+/// A slot is a probability in its upper 22 bits and a count of the bits it has seen in its lower 10.
+#[derive(Debug, Clone)]
+pub(crate) struct Bank {
+    pub(crate) slots: Vec<u32>,
+    pub(crate) weights: Vec<i32>,
+}
+
+/// `floor(65536 / (n + 1.5))`: how far a slot moves that has seen `n` bits.
+const RECIPROCALS: [u32; 1024] = {
+    let mut table = [0; 1024];
+    let mut n = 0;
+    while n < 1024 {
+        table[n] = (2 * 65536) / (2 * n as u32 + 3);
+        n += 1;
+    }
+    table
+};
+
+impl Bank {
+    /// Codes a bit at `site`. `contexts` picks a slot of each input, `sets` a weight set of each of
+    /// the two mixers.
+    #[inline]
+    pub(crate) fn code<C: BitCoder, const N: usize>(
+        &mut self,
+        coder: &mut C,
+        site: &Site<N>,
+        contexts: &[usize; N],
+        sets: [usize; 2],
+        bit: u32,
+    ) -> u32 {
+        let mut index = [0usize; N];
+        let mut logits = [0i32; N];
+        for n in 0..N {
+            index[n] = site.slots[n] + contexts[n];
+            logits[n] = stretch((self.slots[index[n]] >> 16).max(1));
+        }
+        let mut first = [0usize; 2];
+        let mut mixed = [0i32; 2];
+        for m in 0..2 {
+            first[m] = site.sets[m] + sets[m] * N;
+            let weights = &self.weights[first[m]..first[m] + N];
+            let sum: i64 = weights
+                .iter()
+                .zip(&logits)
+                .map(|(&w, &x)| i64::from(w) * i64::from(x))
+                .sum();
+            mixed[m] = (sum >> 16).clamp(-2816, 2816) as i32;
+        }
+        let p = squash((mixed[0] + mixed[1]) >> 1).clamp(2, ONE - 2);
+        let bit = coder.code(bit, p);
+        for m in 0..2 {
+            let error = (bit << 16) as i32 - squash(mixed[m]) as i32;
+            let step = (error * site.speed) >> 8;
+            let weights = &mut self.weights[first[m]..first[m] + N];
+            for (w, &x) in weights.iter_mut().zip(&logits) {
+                *w = (*w + ((x * step + (1 << 15)) >> 16))
+                    .clamp(-8 * WEIGHT_ONE, 8 * WEIGHT_ONE - 1);
+            }
+        }
+        for &i in &index {
+            self.slots[i] = advance(self.slots[i], bit, site.limit);
+        }
+        bit
+    }
+}
+
+/// A slot after it has seen `bit`.
+#[inline]
+fn advance(slot: u32, bit: u32, limit: u32) -> u32 {
+    let count = slot & 1023;
+    let p = (slot >> 10) as i32;
+    let target = if bit != 0 { (1 << 22) - 1 } else { 0 };
+    let moved = (i64::from(target - p) * i64::from(RECIPROCALS[count as usize])) >> 16;
+    let p = (i64::from(p) + moved) as u32;
+    p << 10 | (count + 1).min(limit)
+}

@@ -1,0 +1,85 @@
+//! The trained start of a segment's state (Spec §6.6).
+
+use super::bank::Bank;
+use super::layout::{SLOTS, TRAINED_SLOTS, TRAINED_WEIGHTS, WEIGHTS, WEIGHT_RUNS};
+use super::logistic::squash;
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// Bytes of a table: two for every trained slot and weight.
+pub const PRIORS_LENGTH: usize = 2 * (TRAINED_SLOTS + TRAINED_WEIGHTS);
+
+/// The table that is part of the format (Spec §6.6 has its hash).
+pub static PRIORS: &[u8] = include_bytes!("priors.bin");
+
+/// Counts behind the four bits of a prior's confidence.
+pub(crate) const COUNTS: [u32; 16] = [0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192];
+
+/// Largest count of a prior: a segment's own statistics must soon outweigh it.
+const CAP: u32 = 128;
+
+/// A slot that has seen nothing.
+const IGNORANT: u32 = 1 << 31;
+
+impl Bank {
+    /// The state before any training: every slot ignorant, every mixer averaging its inputs with a
+    /// little more trust than the mean.
+    pub(crate) fn untrained() -> Self {
+        let mut weights = vec![0; WEIGHTS];
+        for &(first, end, inputs) in WEIGHT_RUNS {
+            let share = if inputs == 1 {
+                1 << 16
+            } else {
+                (5 << 14) / inputs as i32
+            };
+            for weight in &mut weights[first..end] {
+                *weight = share;
+            }
+        }
+        Bank {
+            slots: vec![IGNORANT; SLOTS],
+            weights,
+        }
+    }
+
+    /// The state at the start of a segment under the given table; bytes missing from the table leave
+    /// the untrained state.
+    pub(crate) fn from_priors(table: &[u8]) -> Self {
+        let mut bank = Bank::untrained();
+        let mut words = table
+            .chunks_exact(2)
+            .map(|b| u16::from_le_bytes([b[0], b[1]]));
+        for (slot, word) in bank.slots[..TRAINED_SLOTS].iter_mut().zip(&mut words) {
+            *slot = slot_of(word);
+        }
+        for (weight, word) in bank.weights[..TRAINED_WEIGHTS].iter_mut().zip(&mut words) {
+            *weight = i32::from(word as i16) << 4;
+        }
+        bank
+    }
+}
+
+/// A table entry as a slot: the logit, halved, in the upper 12 bits and the confidence below.
+fn slot_of(word: u16) -> u32 {
+    let logit = i32::from(word as i16 >> 4) * 2;
+    (squash(logit) << 6) << 10 | COUNTS[usize::from(word & 15)]
+}
+
+/// The nearest table entry to a slot, its count no larger than `cap`.
+pub(crate) fn word_of(slot: u32, cap: u32) -> u16 {
+    let logit = super::logistic::stretch((slot >> 16).max(1)) / 2;
+    let count = (slot & 1023).min(cap);
+    let confidence = COUNTS.iter().rposition(|&c| c <= count).unwrap_or(0);
+    (logit << 4) as u16 & 0xfff0 | confidence as u16
+}
+
+/// The bytes of a table.
+pub(crate) fn table(bank: &Bank) -> Vec<u8> {
+    let slots = bank.slots[..TRAINED_SLOTS]
+        .iter()
+        .map(|&slot| word_of(slot, CAP));
+    let weights = bank.weights[..TRAINED_WEIGHTS]
+        .iter()
+        .map(|&w| ((w + 8) >> 4).clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as u16);
+    slots.chain(weights).flat_map(u16::to_le_bytes).collect()
+}

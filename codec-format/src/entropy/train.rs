@@ -1,0 +1,87 @@
+//! Making the table of priors from real segments (Spec §6.6).
+
+use super::bank::Bank;
+use super::priors::table;
+use crate::error::Result;
+use crate::header::Header;
+use crate::limits::Limits;
+use crate::segment::{LayerBits, SegmentCoder};
+use crate::symbols::Segment;
+use alloc::vec::Vec;
+
+/// Learns the start of a segment's state from segments of real streams with the ridge mask.
+///
+/// Two passes: the first lets the slots run over all segments without a restart, which makes each the
+/// mean of its bits; the second restarts the slots with every segment, as a decoder does, and lets
+/// only the mixers go on learning, so that their trust suits slots that are still adapting.
+#[derive(Debug, Default)]
+pub struct PriorTrainer {
+    streams: Vec<(Header, Vec<Segment>)>,
+}
+
+impl PriorTrainer {
+    /// A trainer that has seen nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds the segments of a stream.
+    ///
+    /// # Errors
+    /// Those of [`SegmentCoder::encode`].
+    pub fn push(&mut self, header: &Header, segments: Vec<Segment>) -> Result<()> {
+        let coder = SegmentCoder::with_priors(header, &Limits::default(), &[])?;
+        for segment in &segments {
+            coder.encode(segment)?;
+        }
+        self.streams.push((header.clone(), segments));
+        Ok(())
+    }
+
+    /// The table: contents for `priors.bin`.
+    ///
+    /// # Errors
+    /// None on segments that [`push`](Self::push) accepted.
+    pub fn finish(&self) -> Result<Vec<u8>> {
+        let mut bank = Bank::untrained();
+        for _ in 0..2 {
+            self.pass(|coder, segment| coder.learn(&mut bank, segment))?;
+        }
+        for _ in 0..2 {
+            let start = Bank::from_priors(&table(&bank));
+            self.pass(|coder, segment| {
+                bank.slots.clone_from(&start.slots);
+                coder.learn(&mut bank, segment)
+            })?;
+            bank.slots = start.slots;
+        }
+        Ok(table(&bank))
+    }
+
+    fn pass(
+        &self,
+        mut learn: impl FnMut(&SegmentCoder, &Segment) -> Result<LayerBits>,
+    ) -> Result<()> {
+        for (header, segments) in &self.streams {
+            let coder = SegmentCoder::with_priors(header, &Limits::default(), &[])?;
+            for segment in segments {
+                learn(&coder, segment)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Bits of segments under a table other than the format's, to judge it by.
+///
+/// # Errors
+/// Those of [`SegmentCoder::encode`].
+pub fn measure(header: &Header, segments: &[Segment], priors: &[u8]) -> Result<LayerBits> {
+    let coder = SegmentCoder::with_priors(header, &Limits::default(), priors)?;
+    let mut sum = LayerBits::default();
+    for segment in segments {
+        sum.add(&coder.encode_measured(segment)?.1);
+    }
+    Ok(sum)
+}

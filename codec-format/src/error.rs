@@ -1,0 +1,113 @@
+//! The one error type of the crate: who is at fault, what is wrong, and where.
+
+use core::fmt;
+
+/// Shorthand for results of this crate.
+pub type Result<T> = core::result::Result<T, Error>;
+
+/// Why bytes could not be read, or symbols not be written.
+///
+/// The variants answer *who is at fault*: the stream ([`Truncated`](Error::Truncated),
+/// [`Malformed`](Error::Malformed), [`Corrupt`](Error::Corrupt)), this implementation
+/// ([`Unsupported`](Error::Unsupported)), a limit ([`LimitExceeded`](Error::LimitExceeded)), or the
+/// caller ([`Usage`](Error::Usage)). `what` names the field as the specification does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// The stream ends inside `what`.
+    Truncated {
+        /// The field or chunk that is cut short.
+        what: &'static str,
+        /// Byte offset at which more data was wanted.
+        at: u64,
+    },
+    /// The stream breaks a rule of the specification.
+    Malformed {
+        /// The offending field.
+        what: &'static str,
+        /// Byte offset of the field (of its chunk, where the field is entropy coded).
+        at: u64,
+    },
+    /// A checksum does not match: the bytes were damaged.
+    Corrupt {
+        /// The chunk whose CRC-32 disagrees.
+        what: &'static str,
+        /// Byte offset of the chunk.
+        at: u64,
+    },
+    /// A legal stream that this version cannot read: newer major version, unknown critical chunk.
+    Unsupported {
+        /// The feature.
+        what: &'static str,
+        /// The value found.
+        value: u64,
+        /// Byte offset of the field.
+        at: u64,
+    },
+    /// A value beyond what [`Limits`](crate::limits::Limits) allows; nothing was allocated for it.
+    LimitExceeded {
+        /// The limited quantity.
+        what: &'static str,
+        /// The value asked for.
+        requested: u64,
+        /// The largest value allowed.
+        max: u64,
+    },
+    /// The caller handed over symbols or settings that contradict each other.
+    Usage {
+        /// The broken precondition.
+        what: &'static str,
+    },
+}
+
+impl Error {
+    /// The same error with its byte offset moved by `base`: from an offset within a chunk to one
+    /// within the stream.
+    #[must_use]
+    pub fn offset_by(self, base: u64) -> Self {
+        match self {
+            Error::Truncated { what, at } => Error::Truncated {
+                what,
+                at: at + base,
+            },
+            Error::Malformed { what, at } => Error::Malformed {
+                what,
+                at: at + base,
+            },
+            Error::Corrupt { what, at } => Error::Corrupt {
+                what,
+                at: at + base,
+            },
+            Error::Unsupported { what, value, at } => Error::Unsupported {
+                what,
+                value,
+                at: at + base,
+            },
+            other => other,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Error::Truncated { what, at } => write!(f, "stream ends inside {what} at byte {at}"),
+            Error::Malformed { what, at } => write!(f, "malformed {what} at byte {at}"),
+            Error::Corrupt { what, at } => write!(f, "checksum mismatch in {what} at byte {at}"),
+            Error::Unsupported { what, value, at } => {
+                write!(f, "unsupported {what} {value} at byte {at}")
+            }
+            Error::LimitExceeded {
+                what,
+                requested,
+                max,
+            } => {
+                write!(f, "{what} of {requested} exceeds the limit of {max}")
+            }
+            Error::Usage { what } => write!(f, "invalid use: {what}"),
+        }
+    }
+}
+
+#[cfg(feature = "std")]
+impl std::error::Error for Error {}

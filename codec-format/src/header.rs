@@ -1,0 +1,293 @@
+//! The stream header: everything a decoder must know before the first segment (Spec §4).
+
+use crate::error::{Error, Result};
+use crate::limits::{self, Limits};
+
+/// Major version written by this crate; a reader rejects any other (Spec §2).
+pub const VERSION_MAJOR: u8 = 1;
+/// Minor version written by this crate; a reader accepts any (Spec §2).
+pub const VERSION_MINOR: u8 = 0;
+
+/// The header of a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// What went into the encoder and what comes out of the decoder.
+    pub source: Signal,
+    /// What is coded: the sample rate and channel count of the images.
+    pub coded: Signal,
+    /// Samples per channel of the source at the source's rate; `None` while unknown (a stream being
+    /// written), then the trailer has it.
+    pub total_samples: Option<u64>,
+    /// Coded samples per channel to drop from the decoder's output before the first one that counts.
+    pub pre_skip: u32,
+    /// The transform on which the image is coded.
+    pub stft: Stft,
+    /// Frames in every segment but the last, which may have fewer.
+    pub segment_frames: u16,
+    /// The model that completes the image; `None` asks for plain interpolation of the lattice.
+    pub model: Option<ModelId>,
+    /// How values become levels.
+    pub quantiser: Quantiser,
+    /// How positions are coded.
+    pub mask: MaskKind,
+    /// How kept values are coded (the ridge mask always codes them by context).
+    pub values: ValueCoding,
+    /// The background lattice, if there is one.
+    pub lattice: Option<LatticeShape>,
+    /// Which phases are stored.
+    pub phase: PhaseKind,
+}
+
+/// Sample rate and channel count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Signal {
+    /// Samples a second, Hz.
+    pub rate: u32,
+    /// Channels, at least one.
+    pub channels: u8,
+}
+
+/// Short-time Fourier transform of the coded grid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stft {
+    /// Transform length in samples, a power of two.
+    pub n_fft: u16,
+    /// Window length in samples, at most `n_fft`.
+    pub window_length: u16,
+    /// Window shape.
+    pub window: WindowKind,
+    /// Samples from one coded frame to the next.
+    pub hop: u16,
+}
+
+impl Stft {
+    /// Bins of a frame: `n_fft / 2 + 1`.
+    #[must_use]
+    pub fn bins(&self) -> usize {
+        usize::from(self.n_fft) / 2 + 1
+    }
+}
+
+/// Window shapes, all periodic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WindowKind {
+    /// `0.5 - 0.5 cos(2 pi n / N)`.
+    Hann,
+    /// The square root of Hann: `sin(pi n / N)`.
+    Sine,
+}
+
+/// First 8 bytes of the SHA-256 of a model file (Spec §7.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ModelId(pub [u8; 8]);
+
+impl core::fmt::Display for ModelId {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+    }
+}
+
+/// Uniform quantiser of levels, in units of 1/8 dB.
+///
+/// Levels are `10 log10 |X|^2` of the unnormalised transform of samples in -1..1. Index `q` stands
+/// for `origin + (q + 1/2) * step`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quantiser {
+    /// Level of the image's floor, in 1/8 dB.
+    pub origin: i16,
+    /// Width of a step, in 1/8 dB, at least 1.
+    pub step: u8,
+}
+
+/// Mask codings (Spec §5.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MaskKind {
+    /// Uniform random, computed from a seed; only the count of kept pixels is written.
+    Seeded {
+        /// Seed of the stream's generator.
+        seed: u64,
+    },
+    /// One bit a pixel.
+    Packed,
+    /// Run lengths.
+    RunLength,
+    /// Pixels above a threshold per frame, coded jointly with their values by context.
+    Ridge {
+        /// Step of the thresholds, in 1/8 dB, at least 1.
+        threshold_step: u8,
+    },
+}
+
+/// Codings of kept values of masks other than ridge (Spec §5.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ValueCoding {
+    /// The fewest whole bits that hold the segment's largest index.
+    Packed,
+    /// Adaptive, by context.
+    Context,
+}
+
+/// Shape of the background lattice (Spec §5.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LatticeShape {
+    /// Bands over the whole spectrum, narrow below and wide above (Spec §5.5 gives the edges).
+    pub bands: u8,
+    /// Frames a lattice step covers.
+    pub every: u8,
+    /// Step of the levels in 1/8 dB, at least 1: index `q` stands for `origin + q * step`.
+    pub step: u8,
+}
+
+/// Which phases are stored, and how finely (Spec §5.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PhaseKind {
+    /// None: the decoder rebuilds them from the magnitudes.
+    None,
+    /// Those of a stored subset of pixels (the thesis: where the power reaches a threshold).
+    Thresholded {
+        /// Bits of a phase, 1..=12.
+        bits: u8,
+        /// The encoder's threshold in 1/8 dB, for the record: positions are written explicitly.
+        threshold: i16,
+    },
+    /// That of every pixel.
+    All {
+        /// Bits of a phase, 1..=12.
+        bits: u8,
+    },
+}
+
+impl LatticeShape {
+    /// Level indices of a segment of `frames` frames: `bands * ceil(frames / every)`.
+    #[must_use]
+    pub fn cells(&self, frames: usize) -> usize {
+        let every = usize::from(self.every).max(1);
+        usize::from(self.bands) * ((frames + every - 1) / every)
+    }
+}
+
+impl Quantiser {
+    /// The level of an index in 1/8 dB, rounded down: `origin + index * step + step / 2`.
+    #[must_use]
+    pub fn level(&self, index: u8) -> i32 {
+        i32::from(self.origin) + i32::from(index) * i32::from(self.step) + i32::from(self.step) / 2
+    }
+
+    /// The index of a level in 1/8 dB; levels beyond the range get the nearest index.
+    #[must_use]
+    pub fn index(&self, level: i32) -> u8 {
+        let steps = level
+            .saturating_sub(i32::from(self.origin))
+            .div_euclid(i32::from(self.step.max(1)));
+        steps.clamp(0, 255) as u8
+    }
+}
+
+impl Header {
+    /// Coded samples per channel of a source of `total` samples (Spec §4.3):
+    /// `pre_skip + ceil(total * coded rate / source rate)`.
+    #[must_use]
+    pub fn coded_samples(&self, total: u64) -> u64 {
+        let source = u128::from(self.source.rate.max(1));
+        let scaled = (u128::from(total) * u128::from(self.coded.rate) + source - 1) / source;
+        u64::try_from(scaled)
+            .unwrap_or(u64::MAX)
+            .saturating_add(u64::from(self.pre_skip))
+    }
+
+    /// Frames of a stream of `total` source samples (Spec §4.3). Frame `t` is centred on coded sample
+    /// `t * hop`; `1 + ceil(coded samples / hop)` frames surround every sample, and an empty source
+    /// has none.
+    #[must_use]
+    pub fn frames_for(&self, total: u64) -> u64 {
+        if total == 0 {
+            return 0;
+        }
+        let hop = u64::from(self.stft.hop.max(1));
+        let coded = self.coded_samples(total);
+        1 + coded / hop + u64::from(coded % hop != 0)
+    }
+
+    /// Segments of a stream of `total` source samples: `ceil(frames / segment_frames)` (Spec §4.3).
+    #[must_use]
+    pub fn segments_for(&self, total: u64) -> u64 {
+        let length = u64::from(self.segment_frames.max(1));
+        let frames = self.frames_for(total);
+        frames / length + u64::from(frames % length != 0)
+    }
+
+    /// Checks the header against the rules of Spec §4 and the limits.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] names the field that breaks a rule, [`Error::LimitExceeded`] one that is too large.
+    pub fn validate(&self, limits: &Limits) -> Result<()> {
+        let rule = |holds: bool, what| {
+            if holds {
+                Ok(())
+            } else {
+                Err(Error::Usage { what })
+            }
+        };
+        for signal in [self.source, self.coded] {
+            rule(signal.rate >= limits::MIN_RATE, "sample rate below 1000 Hz")?;
+            rule(signal.channels > 0, "no channels")?;
+            limits::check(
+                "sample rate",
+                u64::from(signal.rate),
+                u64::from(limits.rate),
+            )?;
+            limits::check(
+                "channels",
+                u64::from(signal.channels),
+                u64::from(limits.channels),
+            )?;
+        }
+        let Stft {
+            n_fft,
+            window_length,
+            hop,
+            ..
+        } = self.stft;
+        rule(
+            n_fft >= limits::MIN_N_FFT && n_fft.is_power_of_two(),
+            "transform length",
+        )?;
+        limits::check(
+            "transform length",
+            u64::from(n_fft),
+            u64::from(limits.n_fft),
+        )?;
+        rule(window_length > 0 && window_length <= n_fft, "window length")?;
+        rule(hop > 0 && hop <= window_length, "hop")?;
+        rule(self.segment_frames > 0, "segment frames")?;
+        let pixels = self.stft.bins() as u64
+            * u64::from(self.segment_frames)
+            * u64::from(self.coded.channels);
+        limits::check("segment pixels", pixels, limits.segment_pixels as u64)?;
+        if let Some(total) = self.total_samples {
+            limits::check("total samples", total, limits.total_samples)?;
+        }
+        rule(self.quantiser.step > 0, "quantiser step")?;
+        if let MaskKind::Ridge { threshold_step } = self.mask {
+            rule(threshold_step > 0, "threshold step")?;
+        }
+        if let Some(LatticeShape { bands, every, step }) = self.lattice {
+            rule(every > 0 && step > 0 && bands > 0, "lattice")?;
+            rule(
+                usize::from(bands) <= self.stft.bins(),
+                "lattice with more bands than bins",
+            )?;
+            limits::check(
+                "lattice bands",
+                u64::from(bands),
+                u64::from(limits::MAX_BANDS),
+            )?;
+        }
+        match self.phase {
+            PhaseKind::None => Ok(()),
+            PhaseKind::Thresholded { bits, .. } | PhaseKind::All { bits } => {
+                rule(bits > 0 && bits <= limits::MAX_PHASE_BITS, "phase bits")
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Every cap in one place, with its reason. Checked before anything is allocated (Spec §10).
+
+use crate::error::{Error, Result};
+
+/// What a reader or writer accepts. The default is safe for files from strangers; a program that
+/// knows better may raise or lower single fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Transform length, samples: 8192 at 48 kHz is 170 ms, beyond which nothing stays in place.
+    pub n_fft: u16,
+    /// Sample rate, Hz: the highest in use for sound.
+    pub rate: u32,
+    /// Channels of source and coded signal: 7.1 surround.
+    pub channels: u8,
+    /// Pixels of a segment over all channels: 64 frames of 4097 bins in 8 channels. Bounds the memory
+    /// (about ten bytes a pixel) and time a segment takes.
+    pub segment_pixels: usize,
+    /// Samples per channel of a stream: a month at 192 kHz.
+    pub total_samples: u64,
+    /// Bytes of a SEGM chunk's body: more than the segment's largest coding of ordinary symbols.
+    pub segment_bytes: usize,
+    /// Bytes of a META chunk's body: room for texts, none for pictures.
+    pub metadata_bytes: usize,
+    /// Comments of a META chunk.
+    pub metadata_entries: usize,
+    /// Bytes of a model file: the weights in binary32 and what surrounds them.
+    pub model_bytes: usize,
+    /// Weights of a model: five times the largest that was ever worth its time here.
+    pub model_weights: usize,
+    /// Multiply-adds a pixel of a model: what a desktop core still runs in real time.
+    pub model_macs_per_pixel: u64,
+    /// Layers of a model.
+    pub model_layers: usize,
+    /// Channels of a layer's input or output.
+    pub model_channels: u16,
+    /// Kernel height and width: an odd number.
+    pub model_kernel: u8,
+    /// Entries of a SEEK chunk: a second each, twelve days.
+    pub seek_entries: usize,
+    /// Body bytes of a chunk of unknown type, which is held until its CRC is known and then skipped.
+    pub skipped_bytes: usize,
+    /// Bytes hashed in search of sound chunks after damage, over a whole stream: a forged stream could
+    /// otherwise have every byte hashed thousands of times.
+    pub resync_bytes: u64,
+}
+
+/// Smallest transform length, samples.
+pub const MIN_N_FFT: u16 = 64;
+/// Smallest sample rate, Hz: below, the band edges lose their meaning.
+pub const MIN_RATE: u32 = 1000;
+/// Most bands of a lattice.
+pub const MAX_BANDS: u8 = 64;
+/// Most bits of a stored phase.
+pub const MAX_PHASE_BITS: u8 = 12;
+/// Most frames of a segment, as `Header::segment_frames` holds it.
+pub const MAX_SEGMENT_FRAMES: u16 = u16::MAX;
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            n_fft: 8192,
+            rate: 192_000,
+            channels: 8,
+            segment_pixels: 8 * 64 * 4097,
+            total_samples: 1 << 39,
+            segment_bytes: 8 << 20,
+            metadata_bytes: 64 << 10,
+            metadata_entries: 256,
+            model_bytes: 8 << 20,
+            model_weights: 1 << 20,
+            model_macs_per_pixel: 1 << 20,
+            model_layers: 32,
+            model_channels: 256,
+            model_kernel: 15,
+            seek_entries: 1 << 20,
+            skipped_bytes: 1 << 20,
+            resync_bytes: 1 << 30,
+        }
+    }
+}
+
+/// An error unless `requested <= max`.
+pub(crate) fn check(what: &'static str, requested: u64, max: u64) -> Result<()> {
+    if requested > max {
+        return Err(Error::LimitExceeded {
+            what,
+            requested,
+            max,
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,568 @@
+//! Segments: the symbols of about a second and their bytes (Spec §5).
+
+mod lattice;
+mod number;
+mod phases;
+mod plain;
+mod ridge;
+
+use crate::bytes::{put_varint, Cursor};
+use crate::entropy::bank::Bank;
+use crate::entropy::priors::PRIORS;
+use crate::entropy::range::{BitCoder, Decoder, Encoder, Layer, Meter, Null};
+use crate::error::{Error, Result};
+use crate::header::{Header, MaskKind, PhaseKind, ValueCoding};
+use crate::lattice_grid::{band_edges, Spread};
+use crate::limits::{check, Limits};
+use crate::seeded::seeded_mask;
+use crate::symbols::{Mask, Phases, Segment, SparseImage};
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// Bits of a segment by layer: ideal code lengths from the coder's probabilities, and whole bits of
+/// what is written plainly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LayerBits {
+    /// Positions, in 1/256 bit.
+    pub mask: u64,
+    /// Values, in 1/256 bit.
+    pub values: u64,
+    /// Thresholds of the ridge mask, in 1/256 bit.
+    pub thresholds: u64,
+    /// The background lattice, in 1/256 bit.
+    pub lattice: u64,
+    /// Stored phases and their positions, in 1/256 bit.
+    pub phases: u64,
+}
+
+impl LayerBits {
+    /// The sum over the layers, in 1/256 bit.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.mask + self.values + self.thresholds + self.lattice + self.phases
+    }
+
+    /// Adds another segment's bits.
+    pub fn add(&mut self, other: &LayerBits) {
+        self.mask += other.mask;
+        self.values += other.values;
+        self.thresholds += other.thresholds;
+        self.lattice += other.lattice;
+        self.phases += other.phases;
+    }
+}
+
+/// One channel while it is coded. Zero means "not there" in `kept` and `angles`, so that the same
+/// code reads the planes when it encodes and fills them when it decodes.
+#[derive(Debug)]
+struct Plane {
+    /// Value + 1 of kept pixels.
+    kept: Vec<u16>,
+    /// Angle + 1 of stored phases; empty without phases.
+    angles: Vec<u16>,
+    thresholds: Vec<u8>,
+    lattice: Vec<u8>,
+}
+
+/// Codes the segments of one stream. Owns the state every segment starts from.
+#[derive(Debug)]
+pub struct SegmentCoder {
+    header: Header,
+    limits: Limits,
+    bins: usize,
+    zones: Vec<u8>,
+    spread: Option<Spread>,
+    start: Bank,
+}
+
+impl SegmentCoder {
+    /// A coder for the segments of streams with this header.
+    ///
+    /// # Errors
+    /// Those of [`Header::validate`].
+    pub fn new(header: &Header, limits: &Limits) -> Result<Self> {
+        Self::with_priors(header, limits, PRIORS)
+    }
+
+    /// The same under another table of priors, for training: its streams are not `.sparc`.
+    pub(crate) fn with_priors(header: &Header, limits: &Limits, priors: &[u8]) -> Result<Self> {
+        header.validate(limits)?;
+        let bins = header.stft.bins();
+        let edges = band_edges(16, bins, header.coded.rate);
+        let zones = edges
+            .windows(2)
+            .enumerate()
+            .flat_map(|(zone, e)| core::iter::repeat(zone as u8).take(e[1] - e[0]))
+            .collect();
+        Ok(SegmentCoder {
+            header: header.clone(),
+            limits: *limits,
+            bins,
+            zones,
+            spread: header
+                .lattice
+                .map(|shape| Spread::new(&shape, bins, header.coded.rate)),
+            start: Bank::from_priors(priors),
+        })
+    }
+
+    /// The header this coder works for.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The body of the segment's SEGM chunk.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where the symbols contradict the header or themselves,
+    /// [`Error::LimitExceeded`] where there are too many.
+    pub fn encode(&self, segment: &Segment) -> Result<Vec<u8>> {
+        self.encode_measured(segment).map(|(bytes, _)| bytes)
+    }
+
+    /// The same, with what each layer cost.
+    ///
+    /// # Errors
+    /// As [`SegmentCoder::encode`].
+    pub fn encode_measured(&self, segment: &Segment) -> Result<(Vec<u8>, LayerBits)> {
+        let frames = self.check_segment(segment)?;
+        let mut bytes = Vec::new();
+        let short = frames != usize::from(self.header.segment_frames);
+        put_varint(&mut bytes, u64::from(segment.index) << 1 | u64::from(short));
+        if short {
+            put_varint(&mut bytes, frames as u64);
+        }
+        let mut bits = LayerBits::default();
+        for image in &segment.channels {
+            self.write_raw(image, &mut bytes, &mut bits);
+        }
+        let mut planes: Vec<Plane> = segment
+            .channels
+            .iter()
+            .map(|image| self.plane_of(image))
+            .collect();
+        let mut meter = Meter::new(Encoder::new(bytes));
+        self.code(&mut self.start.clone(), &mut meter, frames, &mut planes)?;
+        bits.add(&layer_bits(&meter.cost));
+        Ok((meter.inner.finish(), bits))
+    }
+
+    /// The segment in the body of a SEGM chunk. Offsets in errors count from the body's start.
+    ///
+    /// # Errors
+    /// [`Error::Truncated`] or [`Error::Malformed`] where the body is no segment of this stream,
+    /// [`Error::LimitExceeded`] where it is too large.
+    pub fn decode(&self, body: &[u8]) -> Result<Segment> {
+        self.decode_measured(body).map(|(segment, _)| segment)
+    }
+
+    /// The same, with what each layer cost.
+    ///
+    /// # Errors
+    /// As [`SegmentCoder::decode`].
+    pub fn decode_measured(&self, body: &[u8]) -> Result<(Segment, LayerBits)> {
+        let mut cursor = Cursor::new(body);
+        let (index, frames) = self.read_place(&mut cursor)?;
+        let pixels = frames * self.bins;
+        let mut bits = LayerBits::default();
+        let mut planes = Vec::new();
+        let mut packed = Vec::new();
+        for channel in 0..usize::from(self.header.coded.channels) {
+            let (plane, values) = self.read_raw(&mut cursor, index, channel, frames, &mut bits)?;
+            planes.push(plane);
+            packed.push(values);
+        }
+        let mut meter = Meter::new(Decoder::new(cursor.rest()));
+        self.code(&mut self.start.clone(), &mut meter, frames, &mut planes)?;
+        if !meter.inner.is_used_up() {
+            return Err(Error::Malformed {
+                what: "end of segment",
+                at: body.len() as u64,
+            });
+        }
+        bits.add(&layer_bits(&meter.cost));
+        let mut channels = Vec::new();
+        for (plane, values) in planes.into_iter().zip(packed) {
+            let mut image = self.image_of(plane, frames, pixels)?;
+            if let Some(values) = values {
+                if values.len() != image.values.len() {
+                    return Err(Error::Malformed {
+                        what: "count of kept pixels",
+                        at: 0,
+                    });
+                }
+                image.values = values;
+            }
+            channels.push(image);
+        }
+        Ok((Segment { index, channels }, bits))
+    }
+
+    /// Runs the coder over a segment only to let `bank` learn from it.
+    pub(crate) fn learn(&self, bank: &mut Bank, segment: &Segment) -> Result<LayerBits> {
+        let frames = self.check_segment(segment)?;
+        let mut planes: Vec<Plane> = segment
+            .channels
+            .iter()
+            .map(|image| self.plane_of(image))
+            .collect();
+        let mut meter = Meter::new(Null);
+        self.code(bank, &mut meter, frames, &mut planes)?;
+        Ok(layer_bits(&meter.cost))
+    }
+
+    /// The index and the number of frames at the start of a body (Spec §5.1).
+    fn read_place(&self, cursor: &mut Cursor<'_>) -> Result<(u32, usize)> {
+        let at = cursor.at();
+        let place = cursor.varint("segment index")?;
+        let index = u32::try_from(place >> 1).map_err(|_| Error::Malformed {
+            what: "segment index",
+            at,
+        })?;
+        let full = usize::from(self.header.segment_frames);
+        if place & 1 == 0 {
+            return Ok((index, full));
+        }
+        let at = cursor.at();
+        let frames = cursor.varint("segment frames")?;
+        if frames == 0 || frames >= full as u64 {
+            return Err(Error::Malformed {
+                what: "segment frames",
+                at,
+            });
+        }
+        Ok((index, frames as usize))
+    }
+
+    /// Holds the segment against the header; returns its frames.
+    fn check_segment(&self, segment: &Segment) -> Result<usize> {
+        let usage = |what| Err(Error::Usage { what });
+        let header = &self.header;
+        if segment.channels.len() != usize::from(header.coded.channels) {
+            return usage("segment with another channel count than the header");
+        }
+        let frames = segment.channels[0].frames;
+        if frames == 0 || frames > usize::from(header.segment_frames) {
+            return usage("segment without frames or with more than the header allows");
+        }
+        check(
+            "segment pixels",
+            (frames * self.bins * segment.channels.len()) as u64,
+            self.limits.segment_pixels as u64,
+        )?;
+        for (channel, image) in segment.channels.iter().enumerate() {
+            if image.bins != self.bins || image.frames != frames {
+                return usage("image with another size than the header or its neighbour");
+            }
+            let pixels = frames * self.bins;
+            if image.mask.len() != pixels {
+                return usage("mask of another size than the image");
+            }
+            let kept = image.mask.count_ones();
+            if image.values.len() != kept {
+                return usage("values do not match the mask");
+            }
+            let ridge = matches!(header.mask, MaskKind::Ridge { .. });
+            if image.thresholds.len() != if ridge { frames } else { 0 } {
+                return usage("thresholds: one a frame with the ridge mask, none otherwise");
+            }
+            if let MaskKind::Seeded { seed } = header.mask {
+                if image.mask != seeded_mask(seed, segment.index, channel, pixels, kept) {
+                    return usage("mask is not the seeded one");
+                }
+            }
+            let cells = header.lattice.map_or(0, |shape| shape.cells(frames));
+            if image.lattice.len() != cells {
+                return usage("lattice of another size than the header says");
+            }
+            let phases = &image.phases;
+            let (wanted, bits) = match header.phase {
+                PhaseKind::None => (0, 0),
+                PhaseKind::Thresholded { bits, .. } | PhaseKind::All { bits } => (pixels, bits),
+            };
+            if phases.mask.len() != wanted || phases.angles.len() != phases.mask.count_ones() {
+                return usage("phases do not match their mask or the header");
+            }
+            if matches!(header.phase, PhaseKind::All { .. }) && phases.angles.len() != pixels {
+                return usage("phase kind all without every phase");
+            }
+            if phases.angles.iter().any(|&angle| angle >> bits != 0) {
+                return usage("phase index of more bits than the header says");
+            }
+        }
+        Ok(frames)
+    }
+
+    /// Positions and values that are written plainly, before everything entropy coded.
+    fn write_raw(&self, image: &SparseImage, bytes: &mut Vec<u8>, bits: &mut LayerBits) {
+        let start = bytes.len();
+        match self.header.mask {
+            MaskKind::Ridge { .. } => return,
+            // Spec §5.2.1, §5.2.3
+            MaskKind::Seeded { .. } | MaskKind::RunLength => {
+                put_varint(bytes, image.values.len() as u64);
+            }
+            // Spec §5.2.2
+            MaskKind::Packed => {
+                let mut mask = image.mask.clone();
+                mask.set_uninitialized(false);
+                bytes.extend_from_slice(mask.as_raw_slice());
+            }
+        }
+        bits.mask += 2048 * (bytes.len() - start) as u64;
+        if self.header.values == ValueCoding::Packed {
+            let start = bytes.len();
+            plain::write_packed(&image.values, bytes);
+            bits.values += 2048 * (bytes.len() - start) as u64;
+        }
+    }
+
+    /// The inverse of [`SegmentCoder::write_raw`]: a plane whose kept pixels are marked as far as
+    /// they are known, and the values if they are.
+    fn read_raw(
+        &self,
+        cursor: &mut Cursor<'_>,
+        index: u32,
+        channel: usize,
+        frames: usize,
+        bits: &mut LayerBits,
+    ) -> Result<(Plane, Option<Vec<u8>>)> {
+        let pixels = frames * self.bins;
+        let shape = self.header.lattice;
+        let mut plane = Plane {
+            kept: vec![0; pixels],
+            angles: vec![
+                0;
+                if self.header.phase == PhaseKind::None {
+                    0
+                } else {
+                    pixels
+                }
+            ],
+            thresholds: match self.header.mask {
+                MaskKind::Ridge { .. } => vec![0; frames],
+                _ => Vec::new(),
+            },
+            lattice: vec![0; shape.map_or(0, |shape| shape.cells(frames))],
+        };
+        let start = cursor.at();
+        let count = match self.header.mask {
+            MaskKind::Ridge { .. } => return Ok((plane, None)),
+            MaskKind::Seeded { .. } | MaskKind::RunLength => {
+                let count = cursor.varint("count of kept pixels")?;
+                if count > pixels as u64 {
+                    return Err(Error::Malformed {
+                        what: "count of kept pixels",
+                        at: start,
+                    });
+                }
+                if let MaskKind::Seeded { seed } = self.header.mask {
+                    for pixel in
+                        seeded_mask(seed, index, channel, pixels, count as usize).iter_ones()
+                    {
+                        plane.kept[pixel] = 1;
+                    }
+                }
+                count as usize
+            }
+            MaskKind::Packed => {
+                let raw = cursor.take((pixels + 7) / 8, "packed mask")?;
+                let mask = bitvec::slice::BitSlice::<u8, bitvec::order::Lsb0>::from_slice(raw);
+                if mask[pixels..].any() {
+                    return Err(Error::Malformed {
+                        what: "padding of packed mask",
+                        at: start,
+                    });
+                }
+                for pixel in mask[..pixels].iter_ones() {
+                    plane.kept[pixel] = 1;
+                }
+                mask[..pixels].count_ones()
+            }
+        };
+        bits.mask += 2048 * (cursor.at() - start);
+        if self.header.values != ValueCoding::Packed {
+            return Ok((plane, None));
+        }
+        let start = cursor.at();
+        let (values, taken) =
+            plain::read_packed(cursor.peek(), count).map_err(|error| error.offset_by(start))?;
+        cursor.take(taken, "packed values")?;
+        bits.values += 2048 * taken as u64;
+        Ok((plane, Some(values)))
+    }
+
+    /// Codes everything that is entropy coded, in either direction (Spec §5.3).
+    fn code<C: BitCoder>(
+        &self,
+        bank: &mut Bank,
+        coder: &mut C,
+        frames: usize,
+        planes: &mut [Plane],
+    ) -> Result<()> {
+        let header = &self.header;
+        let bins = self.bins;
+        let malformed = |what| Err(Error::Malformed { what, at: 0 });
+        if header.mask == MaskKind::RunLength {
+            for plane in planes.iter_mut() {
+                plain::code_runs(bank, coder, &mut plane.kept, 1)?;
+            }
+        }
+        let mut channels: Vec<Channel> = planes.iter().map(|_| Channel::new(self)).collect();
+        let every = header.lattice.map_or(1, |shape| usize::from(shape.every));
+        for frame in 0..frames {
+            for (channel, plane) in channels.iter_mut().zip(planes.iter_mut()) {
+                let row = &mut plane.kept[frame * bins..(frame + 1) * bins];
+                if let Some(ridge) = &mut channel.ridge {
+                    let threshold = ridge.code_threshold(bank, coder, plane.thresholds[frame]);
+                    if threshold > 255 {
+                        return malformed("threshold");
+                    }
+                    plane.thresholds[frame] = threshold as u8;
+                }
+                if let (Some(lattice), Some(spread)) = (&mut channel.lattice, &self.spread) {
+                    if frame % every == 0 {
+                        let step = frame / every;
+                        let bands = lattice.bands();
+                        let column = &mut plane.lattice[step * bands..(step + 1) * bands];
+                        let level = channel.ridge.as_ref().map_or(0, ridge::Ridge::floor);
+                        if lattice.code_column(bank, coder, column, level) > 255 {
+                            return malformed("lattice level");
+                        }
+                        spread.levels(column, &mut channel.background);
+                    }
+                } else if let Some(ridge) = &channel.ridge {
+                    let level = ridge.floor() - NO_LATTICE_DEPTH;
+                    for background in &mut channel.background {
+                        *background = level;
+                    }
+                }
+                if let Some(ridge) = &mut channel.ridge {
+                    ridge.code_frame(bank, coder, row, &channel.background);
+                } else if header.values == ValueCoding::Context {
+                    let background = self.spread.as_ref().map(|_| &channel.background[..]);
+                    channel.values.code_frame(bank, coder, row, background);
+                }
+                if row.iter().any(|&q| q > 256) {
+                    return malformed("value");
+                }
+                if let Some(phases) = &mut channel.phases {
+                    let angles = &mut plane.angles[frame * bins..(frame + 1) * bins];
+                    // Packed values are not known to the coder, so no value is used here for them.
+                    match &channel.ridge {
+                        Some(ridge) => phases.code_frame(bank, coder, angles, row, ridge.levels()),
+                        None => phases.code_frame(bank, coder, angles, row, &channel.background),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn plane_of(&self, image: &SparseImage) -> Plane {
+        let mut kept = vec![0; image.bins * image.frames];
+        // Values written plainly must not reach the contexts: the decoder does not have them yet.
+        let known = self.header.values == ValueCoding::Context
+            || matches!(self.header.mask, MaskKind::Ridge { .. });
+        for (pixel, &value) in image.mask.iter_ones().zip(&image.values) {
+            kept[pixel] = if known { u16::from(value) + 1 } else { 1 };
+        }
+        let mut angles = vec![0; image.phases.mask.len()];
+        for (pixel, &angle) in image.phases.mask.iter_ones().zip(&image.phases.angles) {
+            angles[pixel] = angle + 1;
+        }
+        Plane {
+            kept,
+            angles,
+            thresholds: image.thresholds.clone(),
+            lattice: image.lattice.clone(),
+        }
+    }
+
+    fn image_of(&self, plane: Plane, frames: usize, pixels: usize) -> Result<SparseImage> {
+        let values = plane
+            .kept
+            .iter()
+            .filter(|&&q| q != 0)
+            .map(|&q| (q - 1) as u8)
+            .collect();
+        let mut mask = Mask::repeat(false, pixels);
+        for (pixel, _) in plane.kept.iter().enumerate().filter(|(_, &q)| q != 0) {
+            mask.set(pixel, true);
+        }
+        let mut phases = Phases {
+            mask: Mask::repeat(false, plane.angles.len()),
+            angles: plane
+                .angles
+                .iter()
+                .filter(|&&a| a != 0)
+                .map(|&a| a - 1)
+                .collect(),
+        };
+        for (pixel, _) in plane.angles.iter().enumerate().filter(|(_, &a)| a != 0) {
+            phases.mask.set(pixel, true);
+        }
+        Ok(SparseImage {
+            bins: self.bins,
+            frames,
+            mask,
+            values,
+            thresholds: plane.thresholds,
+            lattice: plane.lattice,
+            phases,
+        })
+    }
+}
+
+/// Assumed depth of the background below the threshold where there is no lattice, 1/8 dB (Spec §5.3).
+const NO_LATTICE_DEPTH: i32 = 96;
+
+/// The state of one channel while a segment is coded.
+#[derive(Debug)]
+struct Channel {
+    ridge: Option<ridge::Ridge>,
+    values: plain::PlainValues,
+    lattice: Option<lattice::Lattice>,
+    phases: Option<phases::PhaseCoder>,
+    /// Level of the background at every bin, 1/8 dB above the origin.
+    background: Vec<i32>,
+}
+
+impl Channel {
+    fn new(coder: &SegmentCoder) -> Self {
+        let (header, bins) = (&coder.header, coder.bins);
+        let step = header.quantiser.step;
+        Channel {
+            ridge: match header.mask {
+                MaskKind::Ridge { threshold_step } => Some(ridge::Ridge::new(
+                    bins,
+                    coder.zones.clone(),
+                    threshold_step,
+                    step,
+                )),
+                _ => None,
+            },
+            values: plain::PlainValues::new(bins, step),
+            lattice: header.lattice.map(|shape| lattice::Lattice::new(&shape)),
+            phases: match header.phase {
+                PhaseKind::None => None,
+                PhaseKind::Thresholded { bits, .. } => {
+                    Some(phases::PhaseCoder::new(bins, bits, true))
+                }
+                PhaseKind::All { bits } => Some(phases::PhaseCoder::new(bins, bits, false)),
+            },
+            background: vec![0; bins],
+        }
+    }
+}
+
+fn layer_bits(cost: &[u64; 5]) -> LayerBits {
+    LayerBits {
+        mask: cost[Layer::Mask as usize],
+        values: cost[Layer::Values as usize],
+        thresholds: cost[Layer::Thresholds as usize],
+        lattice: cost[Layer::Lattice as usize],
+        phases: cost[Layer::Phases as usize],
+    }
+}
