@@ -55,11 +55,6 @@ impl<'a> Cursor<'a> {
         &self.bytes[self.next..]
     }
 
-    /// What has not been read.
-    pub(crate) fn rest(self) -> &'a [u8] {
-        &self.bytes[self.next..]
-    }
-
     pub(crate) fn take(&mut self, count: usize, what: &'static str) -> Result<&'a [u8]> {
         if count > self.bytes.len() - self.next {
             return Err(Error::Truncated {

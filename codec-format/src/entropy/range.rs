@@ -174,7 +174,7 @@ impl BitCoder for Decoder<'_> {
 pub(crate) struct Meter<C> {
     pub(crate) inner: C,
     layer: Layer,
-    /// By [`Layer`], in 1/256 bit.
+    /// By [`Layer`], in 1/65536 bit.
     pub(crate) cost: [u64; 5],
 }
 
@@ -210,13 +210,13 @@ impl BitCoder for Null {
     }
 }
 
-/// `-256 log2(p / 65536)`, rounded up to a whole number, for `p` in 1..=65536.
+/// `-65536 log2(p / 65536)`, rounded up to a whole number, for `p` in 1..=65536.
 fn ideal_cost(p: u32) -> u64 {
     let whole = 31 - p.leading_zeros();
-    // The mantissa in 1..2, as Q30; squaring it eight times yields eight bits of its logarithm.
+    // The mantissa in 1..2, as Q30; every squaring yields a bit of its logarithm.
     let mut mantissa = u64::from(p) << (30 - whole);
     let mut log = u64::from(whole);
-    for _ in 0..8 {
+    for _ in 0..16 {
         mantissa = (mantissa * mantissa) >> 30;
         log <<= 1;
         if mantissa >= 1 << 31 {
@@ -224,7 +224,7 @@ fn ideal_cost(p: u32) -> u64 {
             log |= 1;
         }
     }
-    (16 << 8) - log
+    (16 << 16) - log
 }
 
 /// Codes the low `width` bits of `value`, highest first, as fair bits.
@@ -282,7 +282,7 @@ mod tests {
         for &(bit, p) in &bits {
             meter.code(bit, p);
         }
-        let ideal = meter.cost[0] as f64 / 256.0;
+        let ideal = meter.cost[0] as f64 / 65536.0;
         let real = 8.0 * meter.inner.finish().len() as f64;
         assert!(
             (real - ideal).abs() < 0.005 * ideal,
@@ -293,9 +293,11 @@ mod tests {
     #[test]
     fn costs_are_logarithms() {
         assert_eq!(ideal_cost(ONE), 0);
-        assert_eq!(ideal_cost(HALF), 256);
-        assert_eq!(ideal_cost(1), 16 * 256);
-        // log2(3) = 1.58496...: 256 * (16 - 1.58496) = 3690.25
-        assert_eq!(ideal_cost(3), 3691);
+        assert_eq!(ideal_cost(HALF), 65536);
+        assert_eq!(ideal_cost(1), 16 * 65536);
+        for p in 1..ONE {
+            let exact = -65536.0 * (f64::from(p) / 65536.0).log2();
+            assert!((ideal_cost(p) as f64 - exact).abs() <= 1.01, "{p}");
+        }
     }
 }

@@ -64,6 +64,21 @@ struct Plane {
     lattice: Vec<u8>,
 }
 
+/// The declared count of kept pixels, and their values if they are written plainly.
+type RawValues = (usize, Option<Vec<u8>>);
+
+/// A body read as far as the entropy coded bytes.
+#[derive(Debug)]
+struct Opened {
+    index: u32,
+    frames: usize,
+    planes: Vec<Plane>,
+    values: Vec<Option<RawValues>>,
+    /// Where the entropy coded bytes begin.
+    coded: usize,
+    bits: LayerBits,
+}
+
 /// Codes the segments of one stream. Owns the state every segment starts from.
 #[derive(Debug)]
 pub struct SegmentCoder {
@@ -118,7 +133,11 @@ impl SegmentCoder {
     /// [`Error::Usage`] where the symbols contradict the header or themselves,
     /// [`Error::LimitExceeded`] where there are too many.
     pub fn encode(&self, segment: &Segment) -> Result<Vec<u8>> {
-        self.encode_measured(segment).map(|(bytes, _)| bytes)
+        let mut bits = LayerBits::default();
+        let (frames, bytes, mut planes) = self.start_encoding(segment, &mut bits)?;
+        let mut encoder = Encoder::new(bytes);
+        self.code(&mut self.start.clone(), &mut encoder, frames, &mut planes)?;
+        Ok(encoder.finish())
     }
 
     /// The same, with what each layer cost.
@@ -126,26 +145,37 @@ impl SegmentCoder {
     /// # Errors
     /// As [`SegmentCoder::encode`].
     pub fn encode_measured(&self, segment: &Segment) -> Result<(Vec<u8>, LayerBits)> {
+        let mut bits = LayerBits::default();
+        let (frames, bytes, mut planes) = self.start_encoding(segment, &mut bits)?;
+        let mut meter = Meter::new(Encoder::new(bytes));
+        self.code(&mut self.start.clone(), &mut meter, frames, &mut planes)?;
+        bits.add(&layer_bits(&meter.cost));
+        Ok((meter.inner.finish(), bits))
+    }
+
+    /// Checks the segment and writes what stands before the entropy coded bytes.
+    fn start_encoding(
+        &self,
+        segment: &Segment,
+        bits: &mut LayerBits,
+    ) -> Result<(usize, Vec<u8>, Vec<Plane>)> {
         let frames = self.check_segment(segment)?;
         let mut bytes = Vec::new();
+        // Spec §5.1
         let short = frames != usize::from(self.header.segment_frames);
         put_varint(&mut bytes, u64::from(segment.index) << 1 | u64::from(short));
         if short {
             put_varint(&mut bytes, frames as u64);
         }
-        let mut bits = LayerBits::default();
         for image in &segment.channels {
-            self.write_raw(image, &mut bytes, &mut bits);
+            self.write_raw(image, &mut bytes, bits);
         }
-        let mut planes: Vec<Plane> = segment
+        let planes = segment
             .channels
             .iter()
             .map(|image| self.plane_of(image))
             .collect();
-        let mut meter = Meter::new(Encoder::new(bytes));
-        self.code(&mut self.start.clone(), &mut meter, frames, &mut planes)?;
-        bits.add(&layer_bits(&meter.cost));
-        Ok((meter.inner.finish(), bits))
+        Ok((frames, bytes, planes))
     }
 
     /// The segment in the body of a SEGM chunk. Offsets in errors count from the body's start.
@@ -154,7 +184,15 @@ impl SegmentCoder {
     /// [`Error::Truncated`] or [`Error::Malformed`] where the body is no segment of this stream,
     /// [`Error::LimitExceeded`] where it is too large.
     pub fn decode(&self, body: &[u8]) -> Result<Segment> {
-        self.decode_measured(body).map(|(segment, _)| segment)
+        let mut opened = self.open(body)?;
+        let mut decoder = Decoder::new(&body[opened.coded..]);
+        self.code(
+            &mut self.start.clone(),
+            &mut decoder,
+            opened.frames,
+            &mut opened.planes,
+        )?;
+        self.close(opened, &decoder, body)
     }
 
     /// The same, with what each layer cost.
@@ -162,41 +200,67 @@ impl SegmentCoder {
     /// # Errors
     /// As [`SegmentCoder::decode`].
     pub fn decode_measured(&self, body: &[u8]) -> Result<(Segment, LayerBits)> {
+        let mut opened = self.open(body)?;
+        let mut bits = opened.bits;
+        let mut meter = Meter::new(Decoder::new(&body[opened.coded..]));
+        self.code(
+            &mut self.start.clone(),
+            &mut meter,
+            opened.frames,
+            &mut opened.planes,
+        )?;
+        bits.add(&layer_bits(&meter.cost));
+        Ok((self.close(opened, &meter.inner, body)?, bits))
+    }
+
+    /// Reads what stands before the entropy coded bytes.
+    fn open(&self, body: &[u8]) -> Result<Opened> {
         let mut cursor = Cursor::new(body);
         let (index, frames) = self.read_place(&mut cursor)?;
-        let pixels = frames * self.bins;
         let mut bits = LayerBits::default();
         let mut planes = Vec::new();
-        let mut packed = Vec::new();
+        let mut values = Vec::new();
         for channel in 0..usize::from(self.header.coded.channels) {
-            let (plane, values) = self.read_raw(&mut cursor, index, channel, frames, &mut bits)?;
-            planes.push(plane);
-            packed.push(values);
+            let raw = self.read_raw(&mut cursor, index, channel, frames, &mut bits)?;
+            planes.push(raw.0);
+            values.push(raw.1);
         }
-        let mut meter = Meter::new(Decoder::new(cursor.rest()));
-        self.code(&mut self.start.clone(), &mut meter, frames, &mut planes)?;
-        if !meter.inner.is_used_up() {
+        Ok(Opened {
+            index,
+            frames,
+            planes,
+            values,
+            coded: cursor.at() as usize,
+            bits,
+        })
+    }
+
+    /// Makes a segment of what has been read, if that is all there is.
+    fn close(&self, opened: Opened, decoder: &Decoder<'_>, body: &[u8]) -> Result<Segment> {
+        if !decoder.is_used_up() {
             return Err(Error::Malformed {
                 what: "end of segment",
                 at: body.len() as u64,
             });
         }
-        bits.add(&layer_bits(&meter.cost));
         let mut channels = Vec::new();
-        for (plane, values) in planes.into_iter().zip(packed) {
-            let mut image = self.image_of(plane, frames, pixels)?;
-            if let Some(values) = values {
-                if values.len() != image.values.len() {
+        for (plane, raw) in opened.planes.into_iter().zip(opened.values) {
+            let mut image = self.image_of(plane, opened.frames);
+            if let Some((count, values)) = raw {
+                if count != image.values.len() {
                     return Err(Error::Malformed {
                         what: "count of kept pixels",
                         at: 0,
                     });
                 }
-                image.values = values;
+                image.values = values.unwrap_or(image.values);
             }
             channels.push(image);
         }
-        Ok((Segment { index, channels }, bits))
+        Ok(Segment {
+            index: opened.index,
+            channels,
+        })
     }
 
     /// Runs the coder over a segment only to let `bank` learn from it.
@@ -327,7 +391,7 @@ impl SegmentCoder {
         channel: usize,
         frames: usize,
         bits: &mut LayerBits,
-    ) -> Result<(Plane, Option<Vec<u8>>)> {
+    ) -> Result<(Plane, Option<RawValues>)> {
         let pixels = frames * self.bins;
         let shape = self.header.lattice;
         let mut plane = Plane {
@@ -383,14 +447,14 @@ impl SegmentCoder {
         };
         bits.mask += 2048 * (cursor.at() - start);
         if self.header.values != ValueCoding::Packed {
-            return Ok((plane, None));
+            return Ok((plane, Some((count, None))));
         }
         let start = cursor.at();
         let (values, taken) =
             plain::read_packed(cursor.peek(), count).map_err(|error| error.offset_by(start))?;
         cursor.take(taken, "packed values")?;
         bits.values += 2048 * taken as u64;
-        Ok((plane, Some(values)))
+        Ok((plane, Some((count, Some(values)))))
     }
 
     /// Codes everything that is entropy coded, in either direction (Spec §5.3).
@@ -480,7 +544,8 @@ impl SegmentCoder {
         }
     }
 
-    fn image_of(&self, plane: Plane, frames: usize, pixels: usize) -> Result<SparseImage> {
+    fn image_of(&self, plane: Plane, frames: usize) -> SparseImage {
+        let pixels = frames * self.bins;
         let values = plane
             .kept
             .iter()
@@ -503,7 +568,7 @@ impl SegmentCoder {
         for (pixel, _) in plane.angles.iter().enumerate().filter(|(_, &a)| a != 0) {
             phases.mask.set(pixel, true);
         }
-        Ok(SparseImage {
+        SparseImage {
             bins: self.bins,
             frames,
             mask,
@@ -511,7 +576,7 @@ impl SegmentCoder {
             thresholds: plane.thresholds,
             lattice: plane.lattice,
             phases,
-        })
+        }
     }
 }
 
@@ -558,11 +623,12 @@ impl Channel {
 }
 
 fn layer_bits(cost: &[u64; 5]) -> LayerBits {
+    let of = |layer: Layer| (cost[layer as usize] + 128) >> 8;
     LayerBits {
-        mask: cost[Layer::Mask as usize],
-        values: cost[Layer::Values as usize],
-        thresholds: cost[Layer::Thresholds as usize],
-        lattice: cost[Layer::Lattice as usize],
-        phases: cost[Layer::Phases as usize],
+        mask: of(Layer::Mask),
+        values: of(Layer::Values),
+        thresholds: of(Layer::Thresholds),
+        lattice: of(Layer::Lattice),
+        phases: of(Layer::Phases),
     }
 }

@@ -157,7 +157,7 @@ pub fn stream(draws: &mut Draws, segments: u64) -> (Header, Vec<Segment>, u64) {
     let mut header = header(draws);
     let length = u64::from(header.segment_frames);
     let hop = u64::from(header.stft.hop);
-    let coded = (segments * length).saturating_sub(1) * hop - draws.below(hop.min(length * hop));
+    let coded = ((segments * length).saturating_sub(1) * hop).saturating_sub(draws.below(hop));
     let total = coded.saturating_sub(u64::from(header.pre_skip)) * u64::from(header.source.rate)
         / u64::from(header.coded.rate);
     if draws.below(3) > 0 {
