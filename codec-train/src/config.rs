@@ -1,0 +1,377 @@
+//! What to train and how, as a TOML file; `configs/` holds those of the shipped networks.
+
+use crate::error::{Error, Result};
+use crate::loss::Weighting;
+use codec_format::header::{Stft, WindowKind};
+use codec_format::model::{Activation, Convolution, Layer, Model, Normalisation, Plane, Source};
+use serde::Deserialize;
+
+/// A training configuration.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The grid and the units.
+    pub model: ModelConfig,
+    /// The layers, in order.
+    pub layer: Vec<LayerConfig>,
+    /// The optimisation.
+    #[serde(default)]
+    pub training: Training,
+    /// How examples are made from clips.
+    #[serde(default)]
+    pub examples: Examples,
+    /// What the loss weighs.
+    #[serde(default)]
+    pub loss: Weighting,
+}
+
+/// The grid and the units of a model.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelConfig {
+    /// Sample rate, Hz.
+    pub rate: u32,
+    /// Transform and window length in samples.
+    pub n_fft: u16,
+    /// Samples from one coded frame to the next.
+    pub hop: u16,
+    /// Fine frames for each coded one: 1, 2, 4 or 8.
+    pub upsampling: u8,
+    /// dB above the origin that map to zero.
+    pub offset: f32,
+    /// dB that map to one.
+    pub scale: f32,
+    /// Whether the output corrects the image interpolated in time.
+    #[serde(default = "yes")]
+    pub residual: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// One layer.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LayerConfig {
+    /// `plain` or `sparse`.
+    #[serde(default)]
+    pub convolution: Kind,
+    /// Planes by name (`values`, `image`, `background`, `mask`) or earlier layers by number from 0;
+    /// the layer before if left out.
+    #[serde(default)]
+    pub sources: Vec<SourceConfig>,
+    /// Kernel in bins and frames, odd.
+    pub kernel: [u8; 2],
+    /// Output channels.
+    pub channels: u16,
+    /// `prelu`, `relu` or `linear`.
+    #[serde(default)]
+    pub activation: ActivationKind,
+    /// A layer whose output is added before the activation.
+    pub skip: Option<u8>,
+}
+
+/// Convolution kinds by name.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Zero-padded.
+    #[default]
+    Plain,
+    /// Sparsity-invariant.
+    Sparse,
+}
+
+/// Activations by name.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ActivationKind {
+    /// A slope for negative values, learnt per channel.
+    #[default]
+    Prelu,
+    /// Negative values become zero.
+    Relu,
+    /// Nothing.
+    Linear,
+}
+
+/// A source: a plane's name or a layer's number.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum SourceConfig {
+    /// A layer.
+    Layer(u8),
+    /// A plane.
+    Plane(PlaneName),
+}
+
+/// Planes by name.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PlaneName {
+    /// Kept values, zero elsewhere.
+    Values,
+    /// Kept values, the background elsewhere.
+    Image,
+    /// The background.
+    Background,
+    /// The mask.
+    Mask,
+}
+
+/// The optimisation.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Training {
+    /// Steps to take.
+    pub steps: u64,
+    /// Crops in a step.
+    pub batch: usize,
+    /// Coded frames in a crop.
+    pub frames: usize,
+    /// Highest learning rate.
+    pub rate: f32,
+    /// Learning rate at the end of the cosine.
+    pub final_rate: f32,
+    /// Steps over which the learning rate rises from zero.
+    pub warm_up: u64,
+    /// Decoupled weight decay.
+    pub weight_decay: f32,
+    /// Gradients longer than this are shortened.
+    pub clip: f32,
+    /// Seed of weights, crops and settings.
+    pub seed: u64,
+    /// Steps between validations, checkpoints and lines of the log.
+    pub validate_every: u64,
+}
+
+impl Default for Training {
+    fn default() -> Self {
+        Training {
+            steps: 8000,
+            batch: 6,
+            frames: 64,
+            rate: 2e-3,
+            final_rate: 1e-5,
+            warm_up: 50,
+            weight_decay: 2e-4,
+            clip: 1.0,
+            seed: 1,
+            validate_every: 250,
+        }
+    }
+}
+
+/// How examples are made from clips: every crop is coded anew with settings drawn from these.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Examples {
+    /// Smallest and largest share of pixels the ridge keeps; drawn uniformly in the logarithm.
+    pub keep: [f32; 2],
+    /// Value steps to choose from, dB.
+    pub steps: Vec<f32>,
+    /// Lattice bands to choose from.
+    pub bands: Vec<u8>,
+    /// Frames a lattice step covers.
+    pub every: u8,
+    /// Lattice step, dB.
+    pub lattice_step: f32,
+    /// Step of the ridge's thresholds, dB.
+    pub threshold_step: f32,
+    /// Clips shorter than this are joined with others to be at least as long, seconds.
+    pub join: f32,
+    /// Range of the random gain of joined clips, dB either way.
+    pub gain: f32,
+    /// Range of the random shift of the origin, dB either way, as in streams whose peak is not known.
+    pub origin: f32,
+    /// Share of crops whose origin is shifted.
+    pub origin_share: f32,
+    /// Share of clips that get noise mixed in, where a noise folder is given.
+    pub noise_share: f32,
+    /// Lowest and highest ratio of speech to mixed noise, dB.
+    pub snr: [f32; 2],
+}
+
+impl Default for Examples {
+    fn default() -> Self {
+        Examples {
+            keep: [0.02, 0.14],
+            steps: vec![4.0, 6.0],
+            bands: vec![14, 20],
+            every: 2,
+            lattice_step: 4.0,
+            threshold_step: 2.0,
+            join: 3.0,
+            gain: 10.0,
+            origin: 8.0,
+            origin_share: 0.1,
+            noise_share: 0.15,
+            snr: [5.0, 30.0],
+        }
+    }
+}
+
+/// A step in dB as the formats' 1/8 dB.
+///
+/// # Errors
+/// [`Error::Config`] if it is not a whole number of them from 1 to 255.
+pub fn eighths(name: &str, db: f32) -> Result<u8> {
+    let x = db * 8.0;
+    if x.fract() != 0.0 || !(1.0..=255.0).contains(&x) {
+        return Err(Error::Config(format!("{name} of {db} dB is not a multiple of 1/8 dB up to 31.875")));
+    }
+    Ok(x as u8)
+}
+
+impl Config {
+    /// Reads a configuration from TOML and checks it.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the line or the value that is wrong.
+    pub fn parse(text: &str) -> Result<Self> {
+        let config: Config = toml::from_str(text).map_err(|e| Error::Config(e.to_string()))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<()> {
+        let fail = |what: String| Err(Error::Config(what));
+        let (m, t, e) = (&self.model, &self.training, &self.examples);
+        if self.layer.is_empty() {
+            return fail("a network needs a layer".into());
+        }
+        if !matches!(m.upsampling, 1 | 2 | 4 | 8) || m.hop % u16::from(m.upsampling) != 0 || m.hop == 0 {
+            return fail("upsampling must be 1, 2, 4 or 8 and divide the hop".into());
+        }
+        if !(m.scale > 0.0 && m.scale.is_finite() && m.offset.is_finite()) {
+            return fail("scale must be positive and offset finite".into());
+        }
+        if t.steps == 0 || t.batch == 0 || t.batch > 4096 || t.validate_every == 0 {
+            return fail("steps, batch and validate_every must be at least 1".into());
+        }
+        if !(8..=4096).contains(&t.frames) {
+            return fail("frames of a crop must be from 8 to 4096".into());
+        }
+        if !(t.rate > 0.0 && t.final_rate >= 0.0 && t.weight_decay >= 0.0 && t.clip > 0.0) {
+            return fail("rate and clip must be positive, final_rate and weight_decay not negative".into());
+        }
+        if !(e.keep[0] > 0.0 && e.keep[0] <= e.keep[1] && e.keep[1] <= 1.0) {
+            return fail("keep must be two shares in (0, 1], the smaller first".into());
+        }
+        if e.steps.is_empty() || e.bands.is_empty() || e.every == 0 {
+            return fail("examples need a value step, a number of bands and a lattice spacing".into());
+        }
+        if e.bands.iter().any(|&b| b == 0 || u16::from(b) > m.n_fft / 2 + 1) {
+            return fail("bands must be from 1 to the number of bins".into());
+        }
+        if e.snr[0] > e.snr[1] || !(0.0..=1.0).contains(&e.noise_share) {
+            return fail("snr must be two ratios, the smaller first, and noise_share in 0..=1".into());
+        }
+        for &step in &e.steps {
+            eighths("a value step", step)?;
+        }
+        eighths("lattice_step", e.lattice_step)?;
+        eighths("threshold_step", e.threshold_step)?;
+        Ok(())
+    }
+
+    /// The model described, its weights still empty.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the first layer that does not fit.
+    pub fn model(&self) -> Result<Model> {
+        let m = &self.model;
+        let mut layers: Vec<Layer> = Vec::new();
+        for (at, spec) in self.layer.iter().enumerate() {
+            let sources = spec.sources(at)?;
+            let mut inputs = 0;
+            for source in &sources {
+                inputs += match *source {
+                    Source::Plane(_) => 1,
+                    Source::Layer(i) => match layers.get(usize::from(i)) {
+                        Some(layer) => layer.outputs,
+                        None => return Err(Error::Config(format!("layer {at} reads layer {i}, not before it"))),
+                    },
+                };
+            }
+            layers.push(Layer {
+                convolution: match spec.convolution {
+                    Kind::Plain => Convolution::Plain,
+                    Kind::Sparse => Convolution::Sparse,
+                },
+                sources,
+                skip: spec.skip,
+                kernel_bins: spec.kernel[0],
+                kernel_frames: spec.kernel[1],
+                inputs,
+                outputs: spec.channels,
+                weights: Vec::new(),
+                bias: Vec::new(),
+                activation: match spec.activation {
+                    ActivationKind::Prelu => Activation::Prelu(Vec::new()),
+                    ActivationKind::Relu => Activation::Relu,
+                    ActivationKind::Linear => Activation::Linear,
+                },
+            });
+        }
+        Ok(Model {
+            rate: m.rate,
+            stft: Stft { n_fft: m.n_fft, window_length: m.n_fft, window: WindowKind::Hann, hop: m.hop },
+            upsampling: m.upsampling,
+            normalisation: Normalisation { offset: m.offset, scale: m.scale },
+            residual: m.residual,
+            layers,
+            metadata: Vec::new(),
+        })
+    }
+}
+
+impl LayerConfig {
+    fn sources(&self, at: usize) -> Result<Vec<Source>> {
+        if self.sources.is_empty() {
+            return match at.checked_sub(1).map(u8::try_from) {
+                Some(Ok(before)) => Ok(vec![Source::Layer(before)]),
+                _ => Err(Error::Config(format!("layer {at} needs sources"))),
+            };
+        }
+        Ok(self
+            .sources
+            .iter()
+            .map(|source| match source {
+                SourceConfig::Layer(i) => Source::Layer(*i),
+                SourceConfig::Plane(PlaneName::Values) => Source::Plane(Plane::Values),
+                SourceConfig::Plane(PlaneName::Image) => Source::Plane(Plane::Image),
+                SourceConfig::Plane(PlaneName::Background) => Source::Plane(Plane::Background),
+                SourceConfig::Plane(PlaneName::Mask) => Source::Plane(Plane::Mask),
+            })
+            .collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shipped_configurations_are_valid() {
+        for text in [include_str!("../configs/speech.toml"), include_str!("../configs/speech-sparse.toml")] {
+            let model = Config::parse(text).and_then(|c| c.model()).expect("a valid configuration");
+            assert_eq!(model.layers.last().map(|l| l.outputs), Some(4));
+        }
+    }
+
+    #[test]
+    fn a_misspelt_key_is_named() {
+        let text = include_str!("../configs/speech.toml").replace("hop", "hopp");
+        let error = Config::parse(&text).expect_err("a misspelt key").to_string();
+        assert!(error.contains("hopp"), "{error}");
+    }
+
+    #[test]
+    fn a_layer_that_reads_itself_is_refused() {
+        let text = include_str!("../configs/speech.toml").replacen("sources = [\"image\"", "sources = [0, \"image\"", 1);
+        let error = Config::parse(&text).and_then(|c| c.model()).expect_err("a layer reading itself");
+        assert!(error.to_string().contains("layer 0 reads layer 0"), "{error}");
+    }
+}

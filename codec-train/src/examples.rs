@@ -1,0 +1,337 @@
+//! From clips to training examples: the fine log-power image of every clip is kept in memory, and each
+//! example codes one anew, with the codec's own encoder stage and settings drawn at random, and takes a crop.
+
+use crate::config::{eighths, Config, Examples};
+use crate::data::Corpus;
+use crate::error::{Error, Result};
+use crate::loss::Weighting;
+use crate::network::Inputs;
+use codec_core::lattice::Lattice;
+use codec_core::planes::{planes, Planes};
+use codec_core::policy::sparsify;
+use codec_core::settings::{origin_below, Policy, Settings};
+use codec_core::stft::{log_power, Transform};
+use codec_format::header::{Header, LatticeShape, Signal};
+use codec_format::model::{Model, Normalisation, Plane};
+use codec_format::symbols::SparseImage;
+use ndarray::{s, Array2, ArrayView2};
+use rand::seq::SliceRandom;
+use rand::Rng;
+use rayon::prelude::*;
+use std::sync::Arc;
+
+/// The images of a corpus on the fine grid.
+#[derive(Debug, Clone)]
+pub struct Pool {
+    /// Frames x bins in dB, `upsampling` fine frames for each coded one, which they begin with.
+    images: Vec<Array2<f32>>,
+    upsampling: usize,
+}
+
+impl Pool {
+    /// Analyses a corpus for a model. Clips shorter than `settings.join` seconds are joined with others,
+    /// each at a gain of its own; with `noise`, some clips get a piece of it mixed in.
+    ///
+    /// # Errors
+    /// [`Error::Core`] if the transform is not supported; [`Error::Config`] if no clip has `frames` frames.
+    pub fn new(
+        corpus: &Corpus,
+        noise: Option<&Corpus>,
+        model: &Model,
+        settings: &Examples,
+        frames: usize,
+        rng: &mut impl Rng,
+    ) -> Result<Self> {
+        let mut pieces = join(corpus, settings, rng);
+        if let Some(noise) = noise {
+            for piece in &mut pieces {
+                if rng.gen_bool(f64::from(settings.noise_share)) {
+                    mix(piece, noise, settings, rng);
+                }
+            }
+        }
+        let upsampling = usize::from(model.upsampling);
+        let transform = Transform::new(&model.stft, usize::from(model.stft.hop) / upsampling)?;
+        let images: Vec<Array2<f32>> = pieces
+            .par_iter()
+            .map(|pcm| {
+                let coded = 1 + pcm.len().div_ceil(usize::from(model.stft.hop));
+                log_power(&transform.spectra(pcm, 0, 0, coded * upsampling))
+            })
+            .filter(|image| image.nrows() >= frames * upsampling)
+            .collect();
+        if images.is_empty() {
+            return Err(Error::Config(format!("no clip is as long as a crop of {frames} frames")));
+        }
+        Ok(Pool { images, upsampling })
+    }
+
+    /// Number of images.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.images.len()
+    }
+
+    /// Whether the pool is empty; [`Pool::new`] never makes such a pool.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.images.is_empty()
+    }
+}
+
+/// Clips as they are, the short ones joined in random order.
+fn join(corpus: &Corpus, settings: &Examples, rng: &mut impl Rng) -> Vec<Vec<f32>> {
+    let enough = (settings.join * corpus.rate as f32) as usize;
+    let (mut pieces, mut short) = (Vec::new(), Vec::new());
+    for clip in &corpus.clips {
+        if clip.pcm.len() >= enough {
+            pieces.push(clip.pcm.clone());
+        } else {
+            short.push(&clip.pcm);
+        }
+    }
+    short.shuffle(rng);
+    let mut piece: Vec<f32> = Vec::new();
+    for pcm in short {
+        let gain = 10f32.powf(rng.gen_range(-settings.gain..=settings.gain) / 20.0);
+        piece.extend(pcm.iter().map(|x| x * gain));
+        if piece.len() >= enough {
+            pieces.push(std::mem::take(&mut piece));
+        }
+    }
+    if !piece.is_empty() {
+        pieces.push(piece);
+    }
+    pieces
+}
+
+/// Adds a random piece of noise at a random ratio.
+fn mix(pcm: &mut [f32], noise: &Corpus, settings: &Examples, rng: &mut impl Rng) {
+    let Some(clip) = noise.clips.choose(rng) else { return };
+    let power = |x: &[f32]| x.iter().map(|x| f64::from(x * x)).sum::<f64>() / x.len().max(1) as f64;
+    let start = rng.gen_range(0..clip.pcm.len());
+    let snr = rng.gen_range(settings.snr[0]..=settings.snr[1]);
+    let ratio = power(pcm) / power(&clip.pcm).max(1e-12);
+    let gain = (ratio * 10f64.powf(-f64::from(snr) / 10.0)).sqrt() as f32;
+    for (x, n) in pcm.iter_mut().zip(clip.pcm[start..].iter().chain(clip.pcm.iter().cycle())) {
+        *x += gain * n;
+    }
+}
+
+/// The settings one example is coded with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Draw {
+    /// Which image of the pool.
+    pub image: usize,
+    /// Share of pixels to keep.
+    pub keep: f32,
+    /// Value step, 1/8 dB.
+    pub step: u8,
+    /// Lattice bands.
+    pub bands: u8,
+    /// Shift of the origin, dB.
+    pub shift: f32,
+    /// Where the crop starts, as a share of the places it can.
+    pub place: f32,
+}
+
+impl Draw {
+    /// Draws settings.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if a step is not a multiple of 1/8 dB; a checked configuration has none such.
+    pub fn random(pool: &Pool, settings: &Examples, rng: &mut impl Rng) -> Result<Self> {
+        let [low, high] = settings.keep.map(f32::ln);
+        let shifted = rng.gen::<f32>() < settings.origin_share;
+        Ok(Draw {
+            image: rng.gen_range(0..pool.images.len()),
+            keep: rng.gen_range(low..=high).exp(),
+            step: eighths("a value step", settings.steps[rng.gen_range(0..settings.steps.len())])?,
+            bands: settings.bands[rng.gen_range(0..settings.bands.len())],
+            shift: rng.gen_range(-settings.origin..=settings.origin) * f32::from(u8::from(shifted)),
+            place: rng.gen(),
+        })
+    }
+}
+
+/// One crop, ready for the network.
+#[derive(Debug, Clone)]
+pub struct Example {
+    /// Normalised planes, each bins x frames, in the order values, image, background, mask.
+    planes: [Vec<f32>; 4],
+    /// What the network's output is compared with, upsampling x bins x frames, normalised: the true image,
+    /// less the interpolated one for a residual model.
+    target: Vec<f32>,
+    /// What each number counts in the loss.
+    weight: Vec<f32>,
+}
+
+impl Example {
+    /// Codes an image of the pool and crops `frames` frames from it.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for steps that are no multiples of 1/8 dB.
+    pub fn make(pool: &Pool, draw: &Draw, config: &Config, model: &Model) -> Result<Self> {
+        let fine = &pool.images[draw.image];
+        let up = pool.upsampling;
+        let coded = fine.slice(s![..;up, ..]);
+        let (total, frames) = (coded.nrows(), config.training.frames);
+        let start = ((draw.place * (total - frames + 1) as f32) as usize).min(total - frames);
+        let peak = coded.iter().fold(f32::MIN, |a, &b| a.max(b));
+        let origin = origin_below(peak + draw.shift);
+        let floor = f32::from(origin) * 0.125;
+        let margin = margin(coded, floor, draw.keep);
+        let e = &config.examples;
+        let settings = Settings {
+            rate: model.rate,
+            stft: model.stft,
+            step: draw.step,
+            policy: Policy::Ridge { margin, threshold_step: eighths("threshold_step", e.threshold_step)? },
+            lattice: Some(LatticeShape {
+                bands: draw.bands,
+                every: e.every,
+                step: eighths("lattice_step", e.lattice_step)?,
+            }),
+            origin: Some(origin),
+            ..Settings::speech()
+        };
+        let header = settings.header(Signal { rate: model.rate, channels: 1 }, None, origin, None);
+        let planes = coded_planes(coded, &header, &settings, floor, start..start + frames);
+        Ok(Example::crop(fine, floor, &planes, start, up, model, &config.loss))
+    }
+
+    fn crop(
+        fine: &Array2<f32>,
+        floor: f32,
+        planes: &Planes,
+        start: usize,
+        up: usize,
+        model: &Model,
+        weighting: &Weighting,
+    ) -> Self {
+        let (frames, bins) = planes.mask.dim();
+        let Normalisation { offset, scale } = model.normalisation;
+        let normal = |x: f32| (x - offset) / scale;
+        let transposed = |plane: Plane| -> Vec<f32> {
+            let mut out = Vec::with_capacity(bins * frames);
+            for bin in 0..bins {
+                for frame in 0..frames {
+                    let x = planes.get(plane)[(frame, bin)];
+                    out.push(match plane {
+                        Plane::Mask => x,
+                        // Pixels without a value are zero in the network's units, as in the decoder.
+                        Plane::Values if planes.mask[(frame, bin)] == 0.0 => 0.0,
+                        _ => normal(x),
+                    });
+                }
+            }
+            out
+        };
+        let mut target = vec![0f32; up * bins * frames];
+        let mut weight = vec![0f32; up * bins * frames];
+        for frame in 0..frames {
+            let here = planes.image.row(frame);
+            let next = planes.image.row((frame + 1).min(frames - 1));
+            for sub in 0..up {
+                let share = sub as f32 / up as f32;
+                let truth = fine.row((start + frame) * up + sub);
+                let loudest = truth.iter().fold(floor, |a, &b| a.max(b));
+                for bin in 0..bins {
+                    let at = (sub * bins + bin) * frames + frame;
+                    let level = truth[bin].max(floor);
+                    let base = here[bin] + (next[bin] - here[bin]) * share;
+                    let above = level - floor;
+                    target[at] = if model.residual { (above - base) / scale } else { normal(above) };
+                    weight[at] = weighting.of(loudest - level);
+                }
+            }
+        }
+        let planes =
+            [Plane::Values, Plane::Image, Plane::Background, Plane::Mask].map(transposed);
+        Example { planes, target, weight }
+    }
+}
+
+/// The ridge margin at which `keep` of all pixels lie above half their frame's peak plus the margin, all
+/// levels in dB above the floor.
+fn margin(image: ArrayView2<'_, f32>, floor: f32, keep: f32) -> f32 {
+    let mut above: Vec<f32> = Vec::with_capacity(image.len());
+    for row in image.outer_iter() {
+        let peak = row.iter().fold(floor, |a, &b| a.max(b)) - floor;
+        above.extend(row.iter().map(|&x| (x - floor).max(0.0) - 0.5 * peak));
+    }
+    let at = (((1.0 - keep) * above.len() as f32) as usize).min(above.len() - 1);
+    *above.select_nth_unstable_by(at, f32::total_cmp).1
+}
+
+/// The planes a decoder makes of the frames `range`, from the segments that matter for them.
+fn coded_planes(
+    image: ArrayView2<'_, f32>,
+    header: &Header,
+    settings: &Settings,
+    floor: f32,
+    range: std::ops::Range<usize>,
+) -> Planes {
+    let step = usize::from(settings.segment_frames);
+    let (first, last) = (range.start / step, (range.end - 1) / step);
+    let count = image.nrows().div_ceil(step);
+    let segment = |index: usize| -> SparseImage {
+        let rows = index * step..((index + 1) * step).min(image.nrows());
+        let above = image.slice(s![rows, ..]).mapv(|x| (x - floor).max(0.0));
+        sparsify(above.view(), header, &settings.policy, index as u32, 0, index * step)
+    };
+    let from = first.saturating_sub(1);
+    let segments: Vec<SparseImage> = (from..(last + 2).min(count)).map(segment).collect();
+    let lattice = Lattice::of(header);
+    let mut out = Planes::zeros(0, image.ncols());
+    for index in first..=last {
+        let at = |i: usize| i.checked_sub(from).and_then(|i| segments.get(i));
+        let Some(current) = at(index) else { continue };
+        let before = index.checked_sub(1).and_then(at);
+        out.append(&planes(header, lattice.as_ref(), before, current, at(index + 1)));
+    }
+    let skip = range.start - first * step;
+    let cut = |plane: &Array2<f32>| plane.slice(s![skip..skip + range.len(), ..]).to_owned();
+    Planes {
+        values: cut(&out.values),
+        image: cut(&out.image),
+        background: cut(&out.background),
+        mask: cut(&out.mask),
+    }
+}
+
+/// Examples side by side.
+#[derive(Debug, Clone)]
+pub struct ExampleBatch {
+    /// The network's inputs.
+    pub inputs: Inputs,
+    /// Targets, samples x upsampling x bins x frames.
+    pub target: Vec<f32>,
+    /// Weights of the loss, of the same shape.
+    pub weight: Vec<f32>,
+}
+
+impl ExampleBatch {
+    /// Makes the examples of all `draws`.
+    ///
+    /// # Errors
+    /// As [`Example::make`].
+    pub fn make(pool: &Pool, draws: &[Draw], config: &Config, model: &Model) -> Result<Self> {
+        let examples: Vec<Example> =
+            draws.par_iter().map(|draw| Example::make(pool, draw, config, model)).collect::<Result<_>>()?;
+        let plane = |i: usize| Arc::new(examples.iter().flat_map(|e| e.planes[i].iter().copied()).collect());
+        Ok(ExampleBatch {
+            inputs: Inputs {
+                samples: examples.len(),
+                bins: model.stft.bins(),
+                frames: config.training.frames,
+                values: plane(0),
+                image: plane(1),
+                background: plane(2),
+                mask: plane(3),
+            },
+            target: examples.iter().flat_map(|e| e.target.iter().copied()).collect(),
+            weight: examples.iter().flat_map(|e| e.weight.iter().copied()).collect(),
+        })
+    }
+}

@@ -1,0 +1,25 @@
+//! Trains the completion networks of the sparc codec, and the priors of its entropy coder.
+//!
+//! The network lives on dfdx's tape; its one operation, a whole convolution layer, is this crate's own
+//! ([`layer`], [`kernels`]). Examples come from the codec itself ([`examples`]), so that a network sees what a
+//! decoder will show it. [`train::run`] is the whole way from folders of clips to a model file.
+//!
+//! Training is deterministic: the same data, configuration, seed and machine give the same model file,
+//! whatever the number of threads and however often the run was resumed.
+#![deny(unsafe_op_in_unsafe_fn)]
+
+pub mod checkpoint;
+pub mod config;
+pub mod data;
+pub mod error;
+pub mod examples;
+pub mod export;
+pub mod kernels;
+pub mod layer;
+pub mod loss;
+pub mod network;
+pub mod optimiser;
+pub mod priors;
+pub mod train;
+
+pub use error::{Error, Result};

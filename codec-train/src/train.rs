@@ -1,0 +1,346 @@
+//! The training loop: seeded, resumable, best weights by validation.
+
+use crate::checkpoint::{write_atomically, Checkpoint};
+use crate::config::Config;
+use crate::data::Corpus;
+use crate::error::{Error, Result};
+use crate::examples::{Draw, ExampleBatch, Pool};
+use crate::export;
+use crate::loss;
+use crate::network::{initialise, Network};
+use crate::optimiser::{AdamW, State};
+use codec_format::model::Model;
+use dfdx::tensor::{Cpu, NoneTape, OwnedTape};
+use dfdx::tensor_ops::Backward;
+use indicatif::{ProgressBar, ProgressStyle};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Shortest clip used, seconds.
+const SHORTEST: f32 = 0.3;
+/// Crops each validation clip contributes.
+const VALIDATION_CROPS: usize = 2;
+
+/// What to train, on what, into what.
+#[derive(Debug, Clone)]
+pub struct TrainOptions {
+    /// Folders of clips to train on.
+    pub data: Vec<PathBuf>,
+    /// Folders of clips to choose the best weights by; without any, the last weights are taken.
+    pub valid: Vec<PathBuf>,
+    /// Folders of noise to mix in.
+    pub noise: Vec<PathBuf>,
+    /// The configuration, TOML.
+    pub config: String,
+    /// The model file to write. Beside it stand `.checkpoint` and, with the losses, `.csv`.
+    pub out: PathBuf,
+    /// Go on from the checkpoint beside `out`, if there is one.
+    pub resume: bool,
+    /// Steps to take instead of the configuration's.
+    pub steps: Option<u64>,
+    /// Seed instead of the configuration's.
+    pub seed: Option<u64>,
+    /// The command line, for the model's metadata; empty if there was none.
+    pub command: String,
+    /// Whether to draw a progress bar (on standard error, and only on a terminal).
+    pub progress: bool,
+}
+
+/// How training went.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// Steps taken, those before a resume included.
+    pub steps: u64,
+    /// Smallest validation loss; that of training at the end without validation clips.
+    pub best: f32,
+    /// The step whose weights were exported.
+    pub best_step: u64,
+    /// Weights, biases and slopes.
+    pub weights: usize,
+    /// Clips and seconds trained on.
+    pub clips: usize,
+    /// Seconds of sound trained on.
+    pub seconds: f64,
+    /// Files left out, and why.
+    pub skipped: Vec<(PathBuf, String)>,
+}
+
+/// A run under way.
+struct Run {
+    config: Config,
+    skeleton: Model,
+    network: Network,
+    optimiser: AdamW,
+    state: State,
+    seed: u64,
+    pool: Pool,
+    validation: Vec<ExampleBatch>,
+}
+
+/// The learning rate of a step: a linear rise, then half a cosine.
+fn rate(config: &Config, step: u64) -> f32 {
+    let t = &config.training;
+    let rise = ((step + 1) as f32 / t.warm_up.max(1) as f32).min(1.0);
+    let spent = step as f32 / t.steps as f32;
+    t.rate * rise * (0.5 + 0.5 * (std::f32::consts::PI * spent).cos()) + t.final_rate
+}
+
+/// A generator for one purpose and step: what is drawn does not depend on where a run was interrupted.
+fn generator(seed: u64, purpose: u64, step: u64) -> ChaCha8Rng {
+    let mut key = [0u8; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    key[8..16].copy_from_slice(&purpose.to_le_bytes());
+    key[16..24].copy_from_slice(&step.to_le_bytes());
+    ChaCha8Rng::from_seed(key)
+}
+
+const WEIGHTS: u64 = 1;
+const POOL: u64 = 2;
+const CROPS: u64 = 3;
+const VALIDATION: u64 = 4;
+
+impl Run {
+    /// One step; returns the loss and the gradient's length.
+    fn step(&mut self) -> Result<(f32, f32)> {
+        let step = self.state.steps;
+        let mut rng = generator(self.seed, CROPS, step);
+        let draws: Vec<Draw> = (0..self.config.training.batch)
+            .map(|_| Draw::random(&self.pool, &self.config.examples, &mut rng))
+            .collect::<Result<_>>()?;
+        let batch = ExampleBatch::make(&self.pool, &draws, &self.config, &self.skeleton)?;
+        let mut tape: OwnedTape<f32, Cpu> = OwnedTape::default();
+        let output = self.network.forward(&mut tape, &batch.inputs)?;
+        let loss = loss::loss(self.network.device(), tape, &output, &batch.target, &batch.weight)?;
+        let value = loss.as_vec()[0];
+        if !value.is_finite() {
+            return Err(Error::Diverged { step, loss: value });
+        }
+        let mut gradients = loss.try_backward()?;
+        let rate = rate(&self.config, step);
+        let norm = self.optimiser.step(&mut self.network, &mut gradients, &mut self.state, rate)?;
+        if !norm.is_finite() {
+            return Err(Error::Diverged { step, loss: value });
+        }
+        Ok((value, norm))
+    }
+
+    fn validate(&self) -> Result<Option<f32>> {
+        if self.validation.is_empty() {
+            return Ok(None);
+        }
+        let (mut sum, mut samples) = (0f64, 0);
+        for batch in &self.validation {
+            let output = self.network.forward(&mut NoneTape, &batch.inputs)?;
+            let value = loss::value(&output.data, &batch.target, &batch.weight);
+            sum += f64::from(value) * batch.inputs.samples as f64;
+            samples += batch.inputs.samples;
+        }
+        Ok(Some((sum / samples as f64) as f32))
+    }
+
+    fn weights(&mut self) -> Vec<Vec<f32>> {
+        self.network.parameters_mut().into_iter().map(|(w, _)| w.numbers()).collect()
+    }
+
+    fn set_weights(&mut self, weights: &[Vec<f32>]) -> bool {
+        let parameters = self.network.parameters_mut();
+        let fits = parameters.len() == weights.len()
+            && parameters.iter().zip(weights).all(|((p, _), w)| p.numbers().len() == w.len());
+        if fits {
+            for ((p, _), w) in parameters.into_iter().zip(weights) {
+                p.tensor.copy_from(w);
+            }
+        }
+        fits
+    }
+}
+
+/// `path` with `extension` added to its name.
+fn beside(path: &Path, extension: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(extension);
+    name.into()
+}
+
+/// Trains a network and writes its model file.
+///
+/// The same options, data and machine give the same file, however often the run was interrupted and resumed.
+///
+/// # Errors
+/// [`Error::Config`] and [`Error::Network`] for a configuration that cannot be used; [`Error::Io`],
+/// [`Error::File`] and [`Error::NoClips`] for files; [`Error::Diverged`] if the loss is no number any more.
+pub fn run(options: &TrainOptions) -> Result<Report> {
+    let mut config = Config::parse(&options.config)?;
+    config.training.steps = options.steps.unwrap_or(config.training.steps).max(1);
+    let seed = options.seed.unwrap_or(config.training.seed);
+    let mut model = config.model()?;
+    let rate_hz = model.rate;
+    let corpus = Corpus::load(&options.data, rate_hz, SHORTEST)?;
+    let load = |folders: &[PathBuf]| -> Result<Option<Corpus>> {
+        (!folders.is_empty()).then(|| Corpus::load(folders, rate_hz, SHORTEST)).transpose()
+    };
+    let (noise, valid) = (load(&options.noise)?, load(&options.valid)?);
+    let fingerprint = fingerprint(options, &config, seed, &corpus, noise.as_ref(), valid.as_ref());
+
+    initialise(&mut model, &mut generator(seed, WEIGHTS, 0));
+    let network = Network::from_model(&Cpu::default(), &model)?;
+    let frames = config.training.frames;
+    let pool =
+        Pool::new(&corpus, noise.as_ref(), &model, &config.examples, frames, &mut generator(seed, POOL, 0))?;
+    let validation = match &valid {
+        Some(corpus) => validation_set(corpus, &config, &model, seed)?,
+        None => Vec::new(),
+    };
+    let t = &config.training;
+    let optimiser =
+        AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: t.weight_decay, clip: t.clip };
+    let mut run = Run {
+        skeleton: model.clone(),
+        network,
+        optimiser,
+        state: State::default(),
+        seed,
+        pool,
+        validation,
+        config,
+    };
+    let (mut best, mut best_step, mut best_weights) = (f32::INFINITY, 0, run.weights());
+
+    let checkpoint_path = beside(&options.out, ".checkpoint");
+    let log_path = beside(&options.out, ".csv");
+    let mut log = String::from("step,loss,valid,rate,gradient,seconds\n");
+    if options.resume && checkpoint_path.exists() {
+        let checkpoint = Checkpoint::read(&checkpoint_path, fingerprint)?;
+        let what = "checkpoint of another network";
+        if !run.set_weights(&checkpoint.weights) {
+            return Err(Error::File { path: checkpoint_path, what: what.into() });
+        }
+        run.state = checkpoint.optimiser;
+        (best, best_step, best_weights) = (checkpoint.best, checkpoint.best_step, checkpoint.best_weights);
+        log = earlier_log(&log_path, run.state.steps)?.unwrap_or(log);
+    }
+
+    let bar = progress_bar(options.progress, &run);
+    let (every, steps) = (run.config.training.validate_every, run.config.training.steps);
+    let start = Instant::now();
+    let (mut sum, mut count, mut last) = (0f64, 0u64, f32::NAN);
+    while run.state.steps < steps {
+        let used = rate(&run.config, run.state.steps);
+        let (loss, norm) = run.step()?;
+        (sum, count) = (sum + f64::from(loss), count + 1);
+        bar.inc(1);
+        let done = run.state.steps;
+        if done % every == 0 || done == steps {
+            last = (sum / count as f64) as f32;
+            (sum, count) = (0.0, 0);
+            let valid = run.validate()?;
+            if valid.map_or(true, |v| v < best) {
+                (best, best_step, best_weights) = (valid.unwrap_or(last), done, run.weights());
+            }
+            let valid = valid.map_or(String::new(), |v| format!("{v:.6}"));
+            let seconds = start.elapsed().as_secs_f32();
+            // Writing to a string cannot fail.
+            let _ = writeln!(log, "{done},{last:.6},{valid},{used:.3e},{norm:.4},{seconds:.1}");
+            bar.set_message(format!("loss {last:.4} valid {valid} best {best:.4}"));
+            write_atomically(&log_path, log.as_bytes())?;
+            let checkpoint = Checkpoint {
+                run: fingerprint,
+                best,
+                best_step,
+                best_weights: best_weights.clone(),
+                weights: run.weights(),
+                optimiser: run.state.clone(),
+            };
+            checkpoint.write(&checkpoint_path)?;
+        }
+    }
+    bar.finish();
+    run.set_weights(&best_weights);
+    let provenance = export::Provenance {
+        corpus: &corpus,
+        seed,
+        steps,
+        best_step,
+        best,
+        config: &options.config,
+        command: &options.command,
+    };
+    let model = export::with_metadata(run.network.to_model(), &provenance);
+    write_atomically(&options.out, &export::bytes(&model)?)?;
+    Ok(Report {
+        steps,
+        best: if best.is_finite() { best } else { last },
+        best_step,
+        weights: best_weights.iter().map(Vec::len).sum(),
+        clips: corpus.clips.len(),
+        seconds: corpus.seconds(),
+        skipped: corpus.skipped,
+    })
+}
+
+/// SHA-256 over all that determines a run.
+fn fingerprint(
+    options: &TrainOptions,
+    config: &Config,
+    seed: u64,
+    corpus: &Corpus,
+    noise: Option<&Corpus>,
+    valid: Option<&Corpus>,
+) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(options.config.as_bytes());
+    hash.update(config.training.steps.to_le_bytes());
+    hash.update(seed.to_le_bytes());
+    for corpus in [Some(corpus), noise, valid] {
+        hash.update(corpus.map_or("none", |c| c.hash.as_str()));
+    }
+    hash.finalize().into()
+}
+
+/// Fixed crops of the validation clips at settings that run through the range of the examples.
+fn validation_set(corpus: &Corpus, config: &Config, model: &Model, seed: u64) -> Result<Vec<ExampleBatch>> {
+    // The same crops whatever the seed of the training, so that runs can be compared.
+    let _ = seed;
+    let mut rng = generator(0, VALIDATION, 0);
+    let frames = config.training.frames;
+    let pool = Pool::new(corpus, None, model, &config.examples, frames, &mut rng)?;
+    let mut draws = Vec::new();
+    for i in 0..pool.len() * VALIDATION_CROPS {
+        let draw = Draw::random(&pool, &config.examples, &mut rng)?;
+        draws.push(Draw { image: i / VALIDATION_CROPS, shift: 0.0, ..draw });
+    }
+    draws.chunks(config.training.batch).map(|draws| ExampleBatch::make(&pool, draws, config, model)).collect()
+}
+
+/// The log of the steps up to `steps`, if there is one.
+fn earlier_log(path: &Path, steps: u64) -> Result<Option<String>> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(Error::io(path)(e)),
+    };
+    let mut kept = String::new();
+    for (i, line) in text.lines().enumerate() {
+        let step = line.split(',').next().and_then(|s| s.parse::<u64>().ok());
+        if i == 0 || step.is_some_and(|s| s <= steps) {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+    }
+    Ok(Some(kept))
+}
+
+fn progress_bar(shown: bool, run: &Run) -> ProgressBar {
+    if !shown {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(run.config.training.steps).with_position(run.state.steps);
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {per_sec} ETA {eta} {msg}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.reset_eta();
+    bar
+}
