@@ -1,0 +1,44 @@
+//! The `sparc` command.
+
+mod args;
+mod audio;
+mod batch;
+mod codec;
+mod commands;
+mod coding;
+mod fault;
+mod figure;
+mod models;
+mod output;
+mod panics;
+mod progress;
+
+use args::{Cli, Command};
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    panics::install();
+    let cli = Cli::parse();
+    let quiet = cli.quiet;
+    let work = || match cli.command {
+        Command::Encode(args) => commands::encode::run(&args, quiet),
+        Command::Decode(args) => commands::decode::run(&args, quiet),
+        Command::Inspect(args) => commands::inspect::run(&args),
+        #[cfg(any())]
+        Command::Compare(args) => commands::compare::run(&args),
+        Command::Plot(args) => commands::plot::run(&args, quiet),
+        #[cfg(any())]
+        Command::Roundtrip(args) => commands::roundtrip::run(&args, quiet),
+        #[cfg(any())]
+        Command::Train(args) => commands::train::run(&args, quiet),
+    };
+    // The hook has printed its line by then.
+    let Ok(failures) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) else {
+        return ExitCode::from(1);
+    };
+    for failure in &failures {
+        eprintln!("sparc: {failure}");
+    }
+    failures.first().map_or(ExitCode::SUCCESS, |failure| ExitCode::from(failure.fault.code()))
+}
