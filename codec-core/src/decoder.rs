@@ -5,7 +5,7 @@
 //! of decided spectra, so that no seam is heard.
 
 use crate::error::{Error, Result};
-use crate::image::frames_of;
+use crate::image::{drop_front, frames_of};
 use crate::lattice::Lattice;
 use crate::levels;
 use crate::network::{Completion, Network};
@@ -337,7 +337,7 @@ impl Channel {
         // The tie never reaches back before the block: it was as long, or from the stream's start, already.
         self.tied = spectra[(from - first) * bins..(end - first) * bins].to_vec();
         let drop = (end - self.tied.len() / bins) - self.dense_start;
-        self.dense = frames_of(self.dense.view(), drop..self.dense.nrows()).to_owned();
+        self.dense = drop_front(&self.dense, drop);
         self.dense_start += drop;
         self.stored.retain(|&(frame, ..)| frame * up >= end);
     }

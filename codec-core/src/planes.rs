@@ -1,6 +1,6 @@
 //! The input planes of the network, from decoded symbols (Spec §8.1).
 
-use crate::image::frames_of;
+use crate::image::drop_front;
 use crate::lattice::Lattice;
 use crate::levels;
 use crate::policy::threshold_step;
@@ -69,7 +69,7 @@ impl Planes {
     /// Drops the first `frames` frames.
     pub fn drop_front(&mut self, frames: usize) {
         for plane in self.each() {
-            *plane = frames_of(plane.view(), frames.min(plane.nrows())..plane.nrows()).to_owned();
+            *plane = drop_front(plane, frames);
         }
     }
 }
