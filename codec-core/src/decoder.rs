@@ -24,6 +24,9 @@ pub const LOOKAHEAD: usize = 4;
 /// Samples of decided spectra before a block that its phases must agree with, as a multiple of the
 /// transform length.
 pub const TIED: usize = 2;
+/// Highest level a pixel sounds with, dB: a full-scale sine reaches 66 with the longest transform. What a
+/// forged stream or model puts beyond must not become an infinite sample.
+pub const LOUDEST: f32 = 160.0;
 
 /// A streaming decoder.
 ///
@@ -145,6 +148,19 @@ pub fn dense_images(header: &Header, model: Option<&Model>, segments: &[Segment]
         out.push(network.run(&all).mapv(|x| x + origin));
     }
     Ok((out, usize::from(header.stft.hop) / network.upsampling()))
+}
+
+/// Magnitude of a pixel of `level` dB: at most that of [`LOUDEST`]; what is no number is silent.
+fn magnitude(level: f32) -> f32 {
+    // 10^(x / 20) = e^(x ln 10 / 20)
+    let magnitude_of = |x: f32| libm::expf(x * 0.115_129_255);
+    if level > LOUDEST {
+        magnitude_of(LOUDEST)
+    } else if level <= LOUDEST {
+        magnitude_of(level)
+    } else {
+        0.0
+    }
 }
 
 /// Coded samples a caller gets of `total` source samples: all but the pre-skip.
@@ -293,9 +309,8 @@ impl Channel {
         let tied = self.tied.len() / bins;
         let first = start - tied;
         let origin = levels::origin(&self.header.quantiser);
-        // dB to magnitude: 10^(x / 20) = e^(x ln 10 / 20).
         let magnitudes = frames_of(self.dense.view(), first - self.dense_start..seen - self.dense_start)
-            .mapv(|x| libm::expf((x + origin) * 0.115_129_255));
+            .mapv(|x| magnitude(x + origin));
         let bits = match self.header.phase {
             PhaseKind::None => 0,
             PhaseKind::Thresholded { bits, .. } | PhaseKind::All { bits } => bits,
