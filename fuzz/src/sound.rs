@@ -1,0 +1,231 @@
+//! Targets that end in sound.
+
+use super::draws::Draws;
+use super::format::small_limits;
+use super::resign::resign;
+use codec_core::decoder::Decoder;
+use codec_core::encoder::{encode, Encoder};
+use codec_core::settings::{Policy, Settings};
+use codec_core::Error;
+use codec_format::header::*;
+use codec_format::limits::Limits;
+use codec_format::model::Model;
+use codec_format::model_file;
+use codec_format::symbols::{Mask, Segment};
+use codec_format::{Event, StreamReader, StreamWriter};
+
+/// Fine frames a transform length may span: bounds the work of a short input.
+const MOST_OVERLAP: usize = 32;
+/// Segments decoded, lost ones included.
+const MOST_SEGMENTS: u32 = 8;
+
+fn limits() -> Limits {
+    let mut limits = small_limits();
+    limits.n_fft = 512;
+    limits.channels = 2;
+    limits.segment_pixels = 1 << 13;
+    limits.model_weights = 1 << 12;
+    limits.model_macs_per_pixel = 1 << 12;
+    limits
+}
+
+/// Counts the samples and insists that they are numbers.
+struct Sink {
+    samples: u64,
+}
+
+impl Sink {
+    fn take(&mut self, pcm: Vec<Vec<f32>>) {
+        let length = pcm.first().map_or(0, Vec::len);
+        for channel in &pcm {
+            assert_eq!(channel.len(), length, "channels of different length");
+            assert!(channel.iter().all(|x| x.is_finite()), "a sample is not a number");
+        }
+        self.samples += length as u64;
+    }
+}
+
+/// Decodes with the model if it fits, else without; `None` where the transform is not supported.
+fn decoder(header: &Header, model: Option<&Model>) -> Option<Decoder> {
+    let model = model.filter(|model| Decoder::new(header, Some(model)).is_ok());
+    let upsampling = model.map_or(8, |model| usize::from(model.upsampling));
+    if usize::from(header.stft.n_fft) * upsampling > MOST_OVERLAP * usize::from(header.stft.hop) {
+        return None;
+    }
+    Decoder::new(header, model).ok()
+}
+
+/// A stream, checksums put right if the first byte is odd, to PCM: every sample is finite, and a stream that
+/// reads to its end gives exactly the samples it declares.
+pub fn decode_full(data: &[u8]) -> usize {
+    let Some((&mode, stream)) = data.split_first() else { return 0 };
+    let stream = if mode & 1 == 1 { resign(stream) } else { stream.to_vec() };
+    let limits = limits();
+    let mut reader = StreamReader::new(&limits);
+    reader.push(&stream);
+    reader.finish();
+    let mut header: Option<Box<Header>> = None;
+    let mut model: Option<Model> = None;
+    let mut active: Option<Decoder> = None;
+    let mut sink = Sink { samples: 0 };
+    let mut next = 0u32;
+    let mut total = None;
+    while let Ok(Some(event)) = reader.next_event() {
+        match event {
+            Event::Header(read) => header = Some(read),
+            Event::Model(file) => model = model_file::read(&file, &limits).ok().or(model),
+            Event::Segment(segment) => {
+                let Some(header) = &header else { panic!("a segment before the header") };
+                if active.is_none() {
+                    active = decoder(header, model.as_ref());
+                }
+                let Some(decoder) = &mut active else { return 0 };
+                if segment.index >= MOST_SEGMENTS {
+                    return 1;
+                }
+                while next < segment.index {
+                    let lost = decoder.conceal(usize::from(header.segment_frames));
+                    sink.take(lost.expect("a lost segment can be concealed"));
+                    next += 1;
+                }
+                sink.take(decoder.push(&segment).expect("a segment of this stream decodes"));
+                next += 1;
+            }
+            Event::End { total: read } => total = Some(read),
+            _ => {}
+        }
+    }
+    let (Some(header), Some(mut decoder)) = (header, active) else { return 0 };
+    if let Some(total) = total {
+        decoder.set_total(total);
+    }
+    sink.take(decoder.finish());
+    if let Some(total) = total {
+        assert_eq!(sink.samples, header.coded_samples(total) - u64::from(header.pre_skip));
+    }
+    1 + usize::from(total.is_some())
+}
+
+fn settings(draws: &mut Draws<'_>) -> Settings {
+    let n_fft = draws.one_of(&[64u16, 128, 256, 512]);
+    let window_length = if draws.chance() { n_fft } else { n_fft - draws.below(u32::from(n_fft) / 2) as u16 };
+    let bins = u32::from(n_fft) / 2 + 1;
+    let sparsity = |draws: &mut Draws<'_>| draws.below(101) as f32 / 100.0;
+    Settings {
+        rate: draws.one_of(&[8_000, 16_000, 48_000]),
+        stft: Stft {
+            n_fft,
+            window_length,
+            window: draws.one_of(&[WindowKind::Hann, WindowKind::Sine]),
+            hop: window_length >> (1 + draws.below(3)),
+        },
+        segment_frames: 1 + draws.below(32) as u16,
+        step: 1 + draws.below(255) as u8,
+        policy: match draws.below(4) {
+            0 => Policy::Ridge {
+                margin: draws.below(120) as f32 - 40.0,
+                threshold_step: 1 + draws.below(255) as u8,
+            },
+            1 => Policy::Uniform { sparsity: sparsity(draws), seed: u64::from(draws.below(u32::MAX)) },
+            2 => Policy::Energy { sparsity: sparsity(draws) },
+            _ => Policy::Explicit((0..draws.below(32)).flat_map(|_| Mask::from_element(draws.byte())).collect()),
+        },
+        lattice: if draws.chance() {
+            None
+        } else {
+            Some(LatticeShape {
+                bands: 1 + draws.below(bins.min(64)) as u8,
+                every: 1 + draws.below(8) as u8,
+                step: 1 + draws.below(255) as u8,
+            })
+        },
+        phase: match draws.below(3) {
+            0 => PhaseKind::None,
+            1 => PhaseKind::Thresholded { bits: 1 + draws.below(12) as u8, threshold: draws.below(1 << 16) as u16 as i16 },
+            _ => PhaseKind::All { bits: 1 + draws.below(12) as u8 },
+        },
+        values: draws.one_of(&[ValueCoding::Packed, ValueCoding::Context]),
+        origin: if draws.chance() { None } else { Some(draws.below(1 << 16) as u16 as i16) },
+    }
+}
+
+/// The rest of the input as samples: 16-bit ones, or the bits of any f32 at all.
+fn samples(draws: Draws<'_>, any: bool) -> Vec<f32> {
+    let bytes = draws.rest();
+    if any {
+        let bits = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+        bits.take(4_096).collect()
+    } else {
+        let words = bytes.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]]));
+        words.take(4_096).map(|x| f32::from(x) / 32_768.0).collect()
+    }
+}
+
+/// Arbitrary settings and PCM: encoding fails only for samples that are no numbers, pieces give the segments
+/// the whole gives, the file reads back, and decoding gives the sample count and only finite samples.
+pub fn encode_pcm(data: &[u8]) -> usize {
+    let mut draws = Draws::new(data);
+    let settings = settings(&mut draws);
+    assert_eq!(settings.validate(), Ok(()));
+    let channels = 1 + usize::from(draws.chance());
+    let source = Signal { rate: draws.one_of(&[settings.rate, 8_000, 44_100]), channels: channels as u8 };
+    let (piece, any) = (1 + draws.below(1 << 12) as usize, draws.below(4) == 0);
+    let all = samples(draws, any);
+    // As many source samples as the coded ones can stand for.
+    let most = all.len() as u64 / channels as u64;
+    let total = most * u64::from(source.rate) / u64::from(settings.rate);
+    let coded = (total * u64::from(settings.rate)).div_ceil(u64::from(source.rate)) as usize;
+    let pcm: Vec<Vec<f32>> = (0..channels).map(|c| all[c * coded..(c + 1) * coded].to_vec()).collect();
+
+    let encoded = match encode(&pcm, source, total, &settings, None) {
+        Ok(encoded) => encoded,
+        Err(Error::NotFinite { channel, sample }) => {
+            assert!(!pcm[channel][sample as usize].is_finite());
+            return 0;
+        }
+        Err(other) => panic!("{other}"),
+    };
+    assert!(pcm.iter().flatten().all(|x| x.is_finite()));
+    if settings.origin.is_some() {
+        let mut encoder = Encoder::new(source, settings, None).expect("the settings are valid");
+        let mut segments: Vec<Segment> = Vec::new();
+        for start in (0..coded).step_by(piece) {
+            let part: Vec<&[f32]> = pcm.iter().map(|c| &c[start..(start + piece).min(coded)]).collect();
+            segments.extend(encoder.push(&part).expect("the samples are numbers"));
+        }
+        segments.extend(encoder.finish());
+        assert_eq!(segments, encoded.segments, "pieces of {piece}");
+    }
+
+    let mut file = Vec::new();
+    let mut writer = StreamWriter::new(&encoded.header, &Limits::default(), &mut file).expect("a good header");
+    for segment in &encoded.segments {
+        writer.segment(segment, &mut file).expect("good symbols");
+    }
+    writer.finish(total, &mut file).expect("all segments");
+
+    let mut reader = StreamReader::new(&Limits::default());
+    reader.push(&file);
+    reader.finish();
+    let mut decoder = None;
+    let mut sink = Sink { samples: 0 };
+    let mut segments = encoded.segments.iter();
+    while let Some(event) = reader.next_event().expect("what was written can be read") {
+        match event {
+            Event::Header(header) => {
+                assert_eq!(*header, encoded.header);
+                decoder = Some(Decoder::new(&header, None).expect("the encoder's transform is the decoder's"));
+            }
+            Event::Segment(segment) => {
+                assert_eq!(Some(&segment), segments.next());
+                let decoder = decoder.as_mut().expect("the header comes first");
+                sink.take(decoder.push(&segment).expect("segments in order"));
+            }
+            Event::End { .. } => break,
+            other => panic!("unexpected {other:?}"),
+        }
+    }
+    sink.take(decoder.expect("the header comes first").finish());
+    assert_eq!(sink.samples, coded as u64);
+    1 + encoded.segments.len()
+}
