@@ -21,12 +21,15 @@ const TOTAL: u64 = SECONDS as u64 * RATE as u64;
 const BITRATE: u32 = 6_000;
 
 fn fitted(pcm: &[Vec<f32>]) -> Encoded {
-    encode_to_bitrate(pcm, SOURCE, TOTAL, BITRATE, &speech_settings(BITRATE), None).expect("the clip encodes").encoded
+    encode_to_bitrate(pcm, SOURCE, TOTAL, BITRATE, &speech_settings(BITRATE), None)
+        .expect("the clip encodes")
+        .encoded
 }
 
 fn file(encoded: &Encoded) -> Vec<u8> {
     let mut out = Vec::new();
-    let mut writer = StreamWriter::new(&encoded.header, &Limits::default(), &mut out).expect("a good header");
+    let mut writer =
+        StreamWriter::new(&encoded.header, &Limits::default(), &mut out).expect("a good header");
     for segment in &encoded.segments {
         writer.segment(segment, &mut out).expect("good symbols");
     }
@@ -62,17 +65,27 @@ fn ends(c: &mut Criterion<RealTime>) {
     let encoded = fitted(&pcm);
     let stream = file(&encoded);
     let model = default_model();
-    println!("{} bytes, {} bit/s", stream.len(), 8 * stream.len() / SECONDS);
+    println!(
+        "{} bytes, {} bit/s",
+        stream.len(),
+        8 * stream.len() / SECONDS
+    );
     let mut group = c.benchmark_group("end-to-end");
     group.throughput(whole());
     group.bench_function("encode", |b| {
-        b.iter(|| file(&encode(&pcm, SOURCE, TOTAL, &Settings::speech(), None).expect("the clip encodes")))
+        b.iter(|| {
+            file(&encode(&pcm, SOURCE, TOTAL, &Settings::speech(), None).expect("the clip encodes"))
+        })
     });
     group.bench_function("encode-to-bitrate", |b| b.iter(|| file(&fitted(&pcm))));
-    group.bench_function("decode-interpolated", |b| b.iter(|| assert_eq!(read(&stream, true, None) as u64, TOTAL)));
+    group.bench_function("decode-interpolated", |b| {
+        b.iter(|| assert_eq!(read(&stream, true, None) as u64, TOTAL))
+    });
     match &model {
         Some(model) => {
-            group.bench_function("decode", |b| b.iter(|| assert_eq!(read(&stream, true, Some(model)) as u64, TOTAL)));
+            group.bench_function("decode", |b| {
+                b.iter(|| assert_eq!(read(&stream, true, Some(model)) as u64, TOTAL))
+            });
         }
         None => println!("models/speech.sparcmodel is missing: no `decode`, no `network`"),
     }
@@ -81,7 +94,13 @@ fn ends(c: &mut Criterion<RealTime>) {
 
 /// Phases of the whole clip in one block, on the grid the decoder uses.
 fn rebuild(header: &Header, transform: &Transform, magnitudes: ndarray::ArrayView2<'_, f32>) {
-    let block = phase::Block { magnitudes, known: &[], stored: &[], first_frame: 0, window: header.stft.window };
+    let block = phase::Block {
+        magnitudes,
+        known: &[],
+        stored: &[],
+        first_frame: 0,
+        window: header.stft.window,
+    };
     black_box(phase::rebuild(transform, &block));
 }
 
@@ -101,7 +120,9 @@ fn stages(c: &mut Criterion<RealTime>) {
     let (images, hop) = completed(model.as_ref());
     let magnitudes = images[0].mapv(|level| 10f32.powf(level / 20.0));
     let transform = Transform::new(&header.stft, hop).expect("a supported transform");
-    group.bench_function("phase", |b| b.iter(|| rebuild(header, &transform, magnitudes.view())));
+    group.bench_function("phase", |b| {
+        b.iter(|| rebuild(header, &transform, magnitudes.view()))
+    });
     group.finish();
 }
 

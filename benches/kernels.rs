@@ -35,7 +35,9 @@ fn network(convolution: Convolution, channels: u16, size: u8) -> Network {
         kernel_frames: size,
         inputs,
         outputs,
-        weights: numbers(usize::from(inputs) * usize::from(outputs) * usize::from(size) * usize::from(size)),
+        weights: numbers(
+            usize::from(inputs) * usize::from(outputs) * usize::from(size) * usize::from(size),
+        ),
         bias: numbers(usize::from(outputs)),
         activation: Activation::Relu,
     };
@@ -48,7 +50,10 @@ fn network(convolution: Convolution, channels: u16, size: u8) -> Network {
         rate: RATE,
         stft: Settings::speech().stft,
         upsampling: 1,
-        normalisation: Normalisation { offset: 40.0, scale: 20.0 },
+        normalisation: Normalisation {
+            offset: 40.0,
+            scale: 20.0,
+        },
         residual: false,
         layers,
         metadata: Vec::new(),
@@ -59,7 +64,12 @@ fn network(convolution: Convolution, channels: u16, size: u8) -> Network {
 /// One second of planes, one pixel in `every` kept.
 fn planes(every: usize) -> Planes {
     let mut planes = Planes::zeros(64, 257);
-    for (pixel, (value, mask)) in planes.values.iter_mut().zip(planes.mask.iter_mut()).enumerate() {
+    for (pixel, (value, mask)) in planes
+        .values
+        .iter_mut()
+        .zip(planes.mask.iter_mut())
+        .enumerate()
+    {
         if pixel * 2_654_435_761 % every == 0 {
             (*value, *mask) = (40.0 + (pixel % 13) as f32, 1.0);
         }
@@ -71,7 +81,10 @@ fn planes(every: usize) -> Planes {
 fn convolution(c: &mut Criterion<RealTime>) {
     let mut group = c.benchmark_group("convolution");
     let second = Throughput::Elements(64 * 256);
-    for (name, kind) in [("plain", Convolution::Plain), ("sparse", Convolution::Sparse)] {
+    for (name, kind) in [
+        ("plain", Convolution::Plain),
+        ("sparse", Convolution::Sparse),
+    ] {
         for (channels, size) in [(16u16, 5u8), (24, 3), (24, 5), (32, 5)] {
             let network = network(kind, channels, size);
             for every in [20, 2] {
@@ -89,8 +102,19 @@ fn transform(c: &mut Criterion<RealTime>) {
     let pcm = voice();
     let mut group = c.benchmark_group("analysis");
     group.throughput(whole());
-    for (n_fft, hop) in [(256u16, 64usize), (512, 64), (512, 256), (2_048, 256), (4_096, 1_024)] {
-        let stft = Stft { n_fft, window_length: n_fft, window: WindowKind::Hann, hop: hop as u16 };
+    for (n_fft, hop) in [
+        (256u16, 64usize),
+        (512, 64),
+        (512, 256),
+        (2_048, 256),
+        (4_096, 1_024),
+    ] {
+        let stft = Stft {
+            n_fft,
+            window_length: n_fft,
+            window: WindowKind::Hann,
+            hop: hop as u16,
+        };
         let transform = Transform::new(&stft, hop).expect("a supported transform");
         let frames = 1 + pcm.len() / hop;
         group.bench_function(format!("{n_fft}/{hop}"), |b| {
@@ -104,24 +128,43 @@ fn transform(c: &mut Criterion<RealTime>) {
 fn symbols(c: &mut Criterion<RealTime>) {
     let pcm = voice();
     let base = Settings::speech();
-    let transform = Transform::new(&base.stft, usize::from(base.stft.hop)).expect("a supported transform");
+    let transform =
+        Transform::new(&base.stft, usize::from(base.stft.hop)).expect("a supported transform");
     let spectra = transform.spectra(&pcm, 0, 0, 64);
     let origin = -400i16;
-    let image = codec_core::stft::log_power(&spectra).mapv(|x| (x - f32::from(origin) * 0.125).max(0.0));
+    let image =
+        codec_core::stft::log_power(&spectra).mapv(|x| (x - f32::from(origin) * 0.125).max(0.0));
     let mut group = c.benchmark_group("symbols");
     group.throughput(Throughput::Elements(64 * 256));
     let energy = Policy::Energy { sparsity: 0.95 };
-    let uniform = Policy::Uniform { sparsity: 0.95, seed: 1 };
-    for (name, policy) in [("ridge", base.policy.clone()), ("energy", energy), ("uniform", uniform)] {
-        let settings = Settings { policy: policy.clone(), ..base.clone() };
+    let uniform = Policy::Uniform {
+        sparsity: 0.95,
+        seed: 1,
+    };
+    for (name, policy) in [
+        ("ridge", base.policy.clone()),
+        ("energy", energy),
+        ("uniform", uniform),
+    ] {
+        let settings = Settings {
+            policy: policy.clone(),
+            ..base.clone()
+        };
         let header = settings.header(SOURCE, None, origin, None);
         let sparse = || sparsify(image.view(), &header, &policy, 0, 0, 0);
         group.bench_function(format!("policy-{name}"), |b| b.iter(|| black_box(sparse())));
         let coder = SegmentCoder::new(&header, &Limits::default()).expect("a good header");
-        let segment = Segment { index: 0, channels: vec![sparse()] };
+        let segment = Segment {
+            index: 0,
+            channels: vec![sparse()],
+        };
         let bytes = coder.encode(&segment).expect("good symbols");
-        group.bench_function(format!("code-{name}"), |b| b.iter(|| coder.encode(&segment)));
-        group.bench_function(format!("decode-{name}"), |b| b.iter(|| coder.decode(&bytes)));
+        group.bench_function(format!("code-{name}"), |b| {
+            b.iter(|| coder.encode(&segment))
+        });
+        group.bench_function(format!("decode-{name}"), |b| {
+            b.iter(|| coder.decode(&bytes))
+        });
     }
     group.finish();
 }

@@ -8,13 +8,20 @@ mod harness;
 use std::path::{Path, PathBuf};
 
 fn folder(kind: &str, target: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(kind).join(target)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fuzz")
+        .join(kind)
+        .join(target)
 }
 
 /// Files of a folder in order of their names; none if it does not exist.
 fn files(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("the folder can be read").path()).collect();
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let mut files: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("the folder can be read").path())
+        .collect();
     files.sort();
     files
 }
@@ -45,9 +52,16 @@ fn every_target_has_seeds_and_survives_them() {
 fn seeds_made_now_reach_the_end_of_their_target() {
     for (name, target) in harness::TARGETS {
         let seeds = harness::seeds::all();
-        let depths: Vec<usize> = seeds.iter().filter(|seed| seed.0 == name).map(|seed| target(&seed.2)).collect();
+        let depths: Vec<usize> = seeds
+            .iter()
+            .filter(|seed| seed.0 == name)
+            .map(|seed| target(&seed.2))
+            .collect();
         let deep = if name == "model_parse" { 1 } else { 2 };
-        assert!(depths.iter().filter(|&&depth| depth >= deep).count() > 2, "{name}: {depths:?}");
+        assert!(
+            depths.iter().filter(|&&depth| depth >= deep).count() > 2,
+            "{name}: {depths:?}"
+        );
     }
 }
 
@@ -55,7 +69,10 @@ fn seeds_made_now_reach_the_end_of_their_target() {
 #[test]
 fn damaged_streams_do_no_harm() {
     for (name, target) in harness::TARGETS {
-        let Some(seed) = harness::seeds::all().into_iter().filter(|seed| seed.0 == name).min_by_key(|seed| seed.2.len())
+        let Some(seed) = harness::seeds::all()
+            .into_iter()
+            .filter(|seed| seed.0 == name)
+            .min_by_key(|seed| seed.2.len())
         else {
             panic!("{name} has no seeds");
         };

@@ -17,7 +17,10 @@ pub const RATE: u32 = 16_000;
 /// Seconds of the signal.
 pub const SECONDS: usize = 10;
 /// What the signal is.
-pub const SOURCE: Signal = Signal { rate: RATE, channels: 1 };
+pub const SOURCE: Signal = Signal {
+    rate: RATE,
+    channels: 1,
+};
 
 /// Ten seconds like speech: syllables of a gliding pitch whose overtones follow two moving formants, hissing
 /// consonants between them, pauses.
@@ -44,7 +47,11 @@ pub fn voice() -> Vec<f32> {
                 .sum();
             noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let white = f64::from(noise >> 8) / 8_388_608.0 - 1.0;
-            let consonant = if syllable > 0.75 { spoken * 0.05 } else { 0.001 };
+            let consonant = if syllable > 0.75 {
+                spoken * 0.05
+            } else {
+                0.001
+            };
             let high = white - hiss;
             hiss = white;
             (0.15 * voiced * tone + consonant * high) as f32
@@ -97,12 +104,21 @@ impl ValueFormatter for RealTime {
     }
 
     /// `Throughput::Elements` counts samples at [`RATE`]; values are nanoseconds.
-    fn scale_throughputs(&self, typical: f64, throughput: &Throughput, values: &mut [f64]) -> &'static str {
+    fn scale_throughputs(
+        &self,
+        typical: f64,
+        throughput: &Throughput,
+        values: &mut [f64],
+    ) -> &'static str {
         let Throughput::Elements(samples) = *throughput else {
-            return WallTime.formatter().scale_throughputs(typical, throughput, values);
+            return WallTime
+                .formatter()
+                .scale_throughputs(typical, throughput, values);
         };
         let seconds = samples as f64 / f64::from(RATE);
-        values.iter_mut().for_each(|ns| *ns = seconds / (*ns * 1e-9));
+        values
+            .iter_mut()
+            .for_each(|ns| *ns = seconds / (*ns * 1e-9));
         "x real time"
     }
 

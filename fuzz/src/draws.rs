@@ -9,7 +9,10 @@ pub struct Draws<'a> {
 
 impl<'a> Draws<'a> {
     pub fn new(bytes: &'a [u8]) -> Self {
-        Draws { bytes, state: 0x9e37_79b9_7f4a_7c15 ^ bytes.len() as u64 }
+        Draws {
+            bytes,
+            state: 0x9e37_79b9_7f4a_7c15 ^ bytes.len() as u64,
+        }
     }
 
     pub fn byte(&mut self) -> u8 {
@@ -18,7 +21,10 @@ impl<'a> Draws<'a> {
             self.state ^= u64::from(first);
             return first;
         }
-        self.state = self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.state = self
+            .state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.state >> 56) as u8
     }
 

@@ -55,10 +55,20 @@ fn pieces(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// A stream, arbitrary but for checksums put right if the first byte is odd: whole and in pieces it tells the
 /// same events, and every segment that comes out can be written and read again.
 pub fn format_parse(data: &[u8]) -> usize {
-    let Some((&mode, stream)) = data.split_first() else { return 0 };
-    let stream = if mode & 1 == 1 { resign(stream) } else { stream.to_vec() };
+    let Some((&mode, stream)) = data.split_first() else {
+        return 0;
+    };
+    let stream = if mode & 1 == 1 {
+        resign(stream)
+    } else {
+        stream.to_vec()
+    };
     let whole = read(std::iter::once(&stream[..]));
-    assert_eq!(read(pieces(&stream)), whole, "events depend on how the bytes arrive");
+    assert_eq!(
+        read(pieces(&stream)),
+        whole,
+        "events depend on how the bytes arrive"
+    );
 
     let limits = small_limits();
     let mut coder = None;
@@ -66,7 +76,9 @@ pub fn format_parse(data: &[u8]) -> usize {
         match event {
             Event::Header(header) => coder = SegmentCoder::new(header, &limits).ok(),
             Event::Segment(segment) => {
-                let coder = coder.as_ref().expect("a segment only comes behind a good header");
+                let coder = coder
+                    .as_ref()
+                    .expect("a segment only comes behind a good header");
                 // Only a length no reader takes may stand in the way.
                 let body = coder.encode(segment).expect("what was read can be written");
                 assert_eq!(coder.decode(&body).as_ref(), Ok(segment));
@@ -92,14 +104,25 @@ pub fn format_roundtrip(data: &[u8]) -> usize {
     let limits = Limits::default();
     let mut out = Vec::new();
     let mut writer = StreamWriter::new(&header, &limits, &mut out).expect("the header is lawful");
-    let metadata = Metadata { vendor: "fuzz".into(), comments: vec![("TITLE".into(), format!("{}", draws.byte()))] };
-    writer.metadata(&metadata, &mut out).expect("the comments are lawful");
+    let metadata = Metadata {
+        vendor: "fuzz".into(),
+        comments: vec![("TITLE".into(), format!("{}", draws.byte()))],
+    };
+    writer
+        .metadata(&metadata, &mut out)
+        .expect("the comments are lawful");
     for segment in &segments {
         let before = out.len();
-        let bits = writer.segment(segment, &mut out).expect("the symbols are lawful");
+        let bits = writer
+            .segment(segment, &mut out)
+            .expect("the symbols are lawful");
         let written = 8 * (out.len() - before) as u64;
         // Type, length, place, counts and checksum come on top; the coder ends within four bytes.
-        assert!(bits.total() / 256 <= written, "{} > {written}", bits.total() / 256);
+        assert!(
+            bits.total() / 256 <= written,
+            "{} > {written}",
+            bits.total() / 256
+        );
     }
     if draws.chance() {
         writer.seek_index(&mut out).expect("there are few segments");

@@ -9,7 +9,9 @@ pub fn resign(bytes: &[u8]) -> Vec<u8> {
         // LEB128, lowest seven bits first.
         let (mut length, mut digits) = (0usize, 0);
         loop {
-            let Some(&byte) = out.get(at + 1 + digits) else { return out };
+            let Some(&byte) = out.get(at + 1 + digits) else {
+                return out;
+            };
             if digits == 4 {
                 return out;
             }

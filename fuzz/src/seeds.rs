@@ -18,11 +18,17 @@ pub fn all() -> Vec<(&'static str, String, Vec<u8>)> {
         if bytes.len() < 6_000 && total > 0 {
             seeds.push(("format_parse", name, behind(1 + (n << 1), &bytes)));
         }
-        seeds.push(("format_roundtrip", format!("draws-{n}"), noise(n, 8 << (n / 2))));
+        seeds.push((
+            "format_roundtrip",
+            format!("draws-{n}"),
+            noise(n, 8 << (n / 2)),
+        ));
     }
-    for (name, residual, coding) in
-        [("f32", true, WeightCoding::F32), ("f16", false, WeightCoding::F16), ("i8", true, WeightCoding::I8)]
-    {
+    for (name, residual, coding) in [
+        ("f32", true, WeightCoding::F32),
+        ("f16", false, WeightCoding::F16),
+        ("i8", true, WeightCoding::I8),
+    ] {
         let file = model_bytes(&stft(), residual, coding);
         seeds.push(("model_parse", name.into(), behind(1, &file)));
     }
@@ -34,7 +40,10 @@ pub fn all() -> Vec<(&'static str, String, Vec<u8>)> {
             "energy-some-phases",
             Settings {
                 policy: Policy::Energy { sparsity: 0.9 },
-                phase: PhaseKind::Thresholded { bits: 4, threshold: 0 },
+                phase: PhaseKind::Thresholded {
+                    bits: 4,
+                    threshold: 0,
+                },
                 ..small(Settings::speech())
             },
             false,
@@ -46,7 +55,11 @@ pub fn all() -> Vec<(&'static str, String, Vec<u8>)> {
     }
     for n in 0..6u8 {
         let mut bytes = noise(n, 24);
-        bytes.extend(voice(600).iter().flat_map(|x| ((x * 32_767.0) as i16).to_le_bytes()));
+        bytes.extend(
+            voice(600)
+                .iter()
+                .flat_map(|x| ((x * 32_767.0) as i16).to_le_bytes()),
+        );
         seeds.push(("encode_pcm", format!("voice-{n}"), bytes));
     }
     seeds
@@ -60,62 +73,117 @@ fn behind(mode: u8, bytes: &[u8]) -> Vec<u8> {
 
 fn noise(seed: u8, length: usize) -> Vec<u8> {
     let mut draws = Draws::new(&[]);
-    (0..length + usize::from(seed) * 7).map(|_| draws.byte()).skip(usize::from(seed) * 7).collect()
+    (0..length + usize::from(seed) * 7)
+        .map(|_| draws.byte())
+        .skip(usize::from(seed) * 7)
+        .collect()
 }
 
 fn lawful_stream(n: u8) -> (Vec<u8>, u64) {
     let bytes = noise(n, 40);
     let (header, segments, total) = symbols::stream(&mut Draws::new(&bytes));
     let mut out = Vec::new();
-    let mut writer = StreamWriter::new(&header, &Limits::default(), &mut out).expect("the header is lawful");
-    let metadata = Metadata { vendor: "seed".into(), comments: vec![("N".into(), n.to_string())] };
-    writer.metadata(&metadata, &mut out).expect("the comments are lawful");
+    let mut writer =
+        StreamWriter::new(&header, &Limits::default(), &mut out).expect("the header is lawful");
+    let metadata = Metadata {
+        vendor: "seed".into(),
+        comments: vec![("N".into(), n.to_string())],
+    };
+    writer
+        .metadata(&metadata, &mut out)
+        .expect("the comments are lawful");
     for segment in &segments {
-        writer.segment(segment, &mut out).expect("the symbols are lawful");
+        writer
+            .segment(segment, &mut out)
+            .expect("the symbols are lawful");
     }
     writer.seek_index(&mut out).expect("there are few segments");
-    writer.finish(total, &mut out).expect("all segments are there");
+    writer
+        .finish(total, &mut out)
+        .expect("all segments are there");
     (out, total)
 }
 
 fn stft() -> Stft {
-    Stft { n_fft: 128, window_length: 128, window: WindowKind::Hann, hop: 64 }
+    Stft {
+        n_fft: 128,
+        window_length: 128,
+        window: WindowKind::Hann,
+        hop: 64,
+    }
 }
 
 fn small(settings: Settings) -> Settings {
-    let lattice = settings.lattice.map(|lattice| LatticeShape { bands: 6, ..lattice });
-    Settings { stft: stft(), segment_frames: 12, lattice, ..settings }
+    let lattice = settings.lattice.map(|lattice| LatticeShape {
+        bands: 6,
+        ..lattice
+    });
+    Settings {
+        stft: stft(),
+        segment_frames: 12,
+        lattice,
+        ..settings
+    }
 }
 
 /// A small network with every kind of layer.
 fn model_bytes(stft: &Stft, residual: bool, coding: WeightCoding) -> Vec<u8> {
     let bytes = noise(9, 600);
     let mut draws = Draws::new(&bytes);
-    let mut numbers = |n: usize| -> Vec<f32> { (0..n).map(|_| draws.below(201) as f32 / 1_000.0 - 0.1).collect() };
-    let mut layer = |convolution, sources: &[Source], skip, inputs: u16, outputs: u16, activation| Layer {
-        convolution,
-        sources: sources.to_vec(),
-        skip,
-        kernel_bins: 3,
-        kernel_frames: 3,
-        inputs,
-        outputs,
-        weights: numbers(usize::from(inputs * outputs) * 9),
-        bias: numbers(usize::from(outputs)),
-        activation,
+    let mut numbers = |n: usize| -> Vec<f32> {
+        (0..n)
+            .map(|_| draws.below(201) as f32 / 1_000.0 - 0.1)
+            .collect()
     };
-    let planes = [Source::Plane(Plane::Values), Source::Plane(Plane::Background)];
-    let deeper = [Source::Layer(0), Source::Plane(Plane::Mask), Source::Plane(Plane::Image)];
+    let mut layer =
+        |convolution, sources: &[Source], skip, inputs: u16, outputs: u16, activation| Layer {
+            convolution,
+            sources: sources.to_vec(),
+            skip,
+            kernel_bins: 3,
+            kernel_frames: 3,
+            inputs,
+            outputs,
+            weights: numbers(usize::from(inputs * outputs) * 9),
+            bias: numbers(usize::from(outputs)),
+            activation,
+        };
+    let planes = [
+        Source::Plane(Plane::Values),
+        Source::Plane(Plane::Background),
+    ];
+    let deeper = [
+        Source::Layer(0),
+        Source::Plane(Plane::Mask),
+        Source::Plane(Plane::Image),
+    ];
     let model = Model {
         rate: 16_000,
         stft: *stft,
         upsampling: 2,
-        normalisation: Normalisation { offset: 40.0, scale: 20.0 },
+        normalisation: Normalisation {
+            offset: 40.0,
+            scale: 20.0,
+        },
         residual,
         layers: vec![
             layer(Convolution::Sparse, &planes, None, 2, 3, Activation::Relu),
-            layer(Convolution::Plain, &deeper, Some(0), 5, 3, Activation::Prelu(vec![0.1, 0.2, 0.3])),
-            layer(Convolution::Plain, &[Source::Layer(1)], None, 3, 2, Activation::Linear),
+            layer(
+                Convolution::Plain,
+                &deeper,
+                Some(0),
+                5,
+                3,
+                Activation::Prelu(vec![0.1, 0.2, 0.3]),
+            ),
+            layer(
+                Convolution::Plain,
+                &[Source::Layer(1)],
+                None,
+                3,
+                2,
+                Activation::Linear,
+            ),
         ],
         metadata: vec![("seed".into(), "9".into())],
     };
@@ -129,26 +197,34 @@ fn voice(length: usize) -> Vec<f32> {
         .map(|i| {
             let t = i as f32 / 16_000.0;
             phase += (140.0 + 400.0 * t) / 16_000.0;
-            let tone: f32 = (1..6).map(|h| (std::f32::consts::TAU * phase * h as f32).sin() / h as f32).sum();
+            let tone: f32 = (1..6)
+                .map(|h| (std::f32::consts::TAU * phase * h as f32).sin() / h as f32)
+                .sum();
             0.2 * tone * (40.0 * t).sin().abs()
         })
         .collect()
 }
 
 fn sound_stream(settings: &Settings, with_model: bool) -> Vec<u8> {
-    let source = Signal { rate: 16_000, channels: 1 };
+    let source = Signal {
+        rate: 16_000,
+        channels: 1,
+    };
     let model = with_model.then(|| model_bytes(&stft(), true, WeightCoding::I8));
     let id = model.as_deref().map(model_file::model_id);
     let pcm = voice(1_500);
     let encoded = encode(&[pcm], source, 1_500, settings, id).expect("the settings are valid");
     let mut out = Vec::new();
-    let mut writer = StreamWriter::new(&encoded.header, &Limits::default(), &mut out).expect("a good header");
+    let mut writer =
+        StreamWriter::new(&encoded.header, &Limits::default(), &mut out).expect("a good header");
     if let Some(file) = &model {
         writer.model(file, &mut out).expect("a short model");
     }
     for segment in &encoded.segments {
         writer.segment(segment, &mut out).expect("good symbols");
     }
-    writer.finish(1_500, &mut out).expect("all segments are there");
+    writer
+        .finish(1_500, &mut out)
+        .expect("all segments are there");
     out
 }

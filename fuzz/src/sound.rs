@@ -39,7 +39,10 @@ impl Sink {
         let length = pcm.first().map_or(0, Vec::len);
         for channel in &pcm {
             assert_eq!(channel.len(), length, "channels of different length");
-            assert!(channel.iter().all(|x| x.is_finite()), "a sample is not a number");
+            assert!(
+                channel.iter().all(|x| x.is_finite()),
+                "a sample is not a number"
+            );
         }
         self.samples += length as u64;
     }
@@ -58,8 +61,14 @@ fn decoder(header: &Header, model: Option<&Model>) -> Option<Decoder> {
 /// A stream, checksums put right if the first byte is odd, to PCM: every sample is finite, and a stream that
 /// reads to its end gives exactly the samples it declares.
 pub fn decode_full(data: &[u8]) -> usize {
-    let Some((&mode, stream)) = data.split_first() else { return 0 };
-    let stream = if mode & 1 == 1 { resign(stream) } else { stream.to_vec() };
+    let Some((&mode, stream)) = data.split_first() else {
+        return 0;
+    };
+    let stream = if mode & 1 == 1 {
+        resign(stream)
+    } else {
+        stream.to_vec()
+    };
     let limits = limits();
     let mut reader = StreamReader::new(&limits);
     reader.push(&stream);
@@ -75,7 +84,9 @@ pub fn decode_full(data: &[u8]) -> usize {
             Event::Header(read) => header = Some(read),
             Event::Model(file) => model = model_file::read(&file, &limits).ok().or(model),
             Event::Segment(segment) => {
-                let Some(header) = &header else { panic!("a segment before the header") };
+                let Some(header) = &header else {
+                    panic!("a segment before the header")
+                };
                 if active.is_none() {
                     active = decoder(header, model.as_ref());
                 }
@@ -88,27 +99,40 @@ pub fn decode_full(data: &[u8]) -> usize {
                     sink.take(lost.expect("a lost segment can be concealed"));
                     next += 1;
                 }
-                sink.take(decoder.push(&segment).expect("a segment of this stream decodes"));
+                sink.take(
+                    decoder
+                        .push(&segment)
+                        .expect("a segment of this stream decodes"),
+                );
                 next += 1;
             }
             Event::End { total: read } => total = Some(read),
             _ => {}
         }
     }
-    let (Some(header), Some(mut decoder)) = (header, active) else { return 0 };
+    let (Some(header), Some(mut decoder)) = (header, active) else {
+        return 0;
+    };
     if let Some(total) = total {
         decoder.set_total(total);
     }
     sink.take(decoder.finish());
     if let Some(total) = total {
-        assert_eq!(sink.samples, header.coded_samples(total) - u64::from(header.pre_skip));
+        assert_eq!(
+            sink.samples,
+            header.coded_samples(total) - u64::from(header.pre_skip)
+        );
     }
     1 + usize::from(total.is_some())
 }
 
 fn settings(draws: &mut Draws<'_>) -> Settings {
     let n_fft = draws.one_of(&[64u16, 128, 256, 512]);
-    let window_length = if draws.chance() { n_fft } else { n_fft - draws.below(u32::from(n_fft) / 2) as u16 };
+    let window_length = if draws.chance() {
+        n_fft
+    } else {
+        n_fft - draws.below(u32::from(n_fft) / 2) as u16
+    };
     let bins = u32::from(n_fft) / 2 + 1;
     let sparsity = |draws: &mut Draws<'_>| draws.below(101) as f32 / 100.0;
     Settings {
@@ -126,9 +150,18 @@ fn settings(draws: &mut Draws<'_>) -> Settings {
                 margin: draws.below(120) as f32 - 40.0,
                 threshold_step: 1 + draws.below(255) as u8,
             },
-            1 => Policy::Uniform { sparsity: sparsity(draws), seed: u64::from(draws.below(u32::MAX)) },
-            2 => Policy::Energy { sparsity: sparsity(draws) },
-            _ => Policy::Explicit((0..draws.below(32)).flat_map(|_| Mask::from_element(draws.byte())).collect()),
+            1 => Policy::Uniform {
+                sparsity: sparsity(draws),
+                seed: u64::from(draws.below(u32::MAX)),
+            },
+            2 => Policy::Energy {
+                sparsity: sparsity(draws),
+            },
+            _ => Policy::Explicit(
+                (0..draws.below(32))
+                    .flat_map(|_| Mask::from_element(draws.byte()))
+                    .collect(),
+            ),
         },
         lattice: if draws.chance() {
             None
@@ -141,11 +174,20 @@ fn settings(draws: &mut Draws<'_>) -> Settings {
         },
         phase: match draws.below(3) {
             0 => PhaseKind::None,
-            1 => PhaseKind::Thresholded { bits: 1 + draws.below(12) as u8, threshold: draws.below(1 << 16) as u16 as i16 },
-            _ => PhaseKind::All { bits: 1 + draws.below(12) as u8 },
+            1 => PhaseKind::Thresholded {
+                bits: 1 + draws.below(12) as u8,
+                threshold: draws.below(1 << 16) as u16 as i16,
+            },
+            _ => PhaseKind::All {
+                bits: 1 + draws.below(12) as u8,
+            },
         },
         values: draws.one_of(&[ValueCoding::Packed, ValueCoding::Context]),
-        origin: if draws.chance() { None } else { Some(draws.below(1 << 16) as u16 as i16) },
+        origin: if draws.chance() {
+            None
+        } else {
+            Some(draws.below(1 << 16) as u16 as i16)
+        },
     }
 }
 
@@ -153,10 +195,14 @@ fn settings(draws: &mut Draws<'_>) -> Settings {
 fn samples(draws: Draws<'_>, any: bool) -> Vec<f32> {
     let bytes = draws.rest();
     if any {
-        let bits = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+        let bits = bytes
+            .chunks_exact(4)
+            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
         bits.take(4_096).collect()
     } else {
-        let words = bytes.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]]));
+        let words = bytes
+            .chunks_exact(2)
+            .map(|b| i16::from_le_bytes([b[0], b[1]]));
         words.take(4_096).map(|x| f32::from(x) / 32_768.0).collect()
     }
 }
@@ -168,14 +214,19 @@ pub fn encode_pcm(data: &[u8]) -> usize {
     let settings = settings(&mut draws);
     assert_eq!(settings.validate(), Ok(()));
     let channels = 1 + usize::from(draws.chance());
-    let source = Signal { rate: draws.one_of(&[settings.rate, 8_000, 44_100]), channels: channels as u8 };
+    let source = Signal {
+        rate: draws.one_of(&[settings.rate, 8_000, 44_100]),
+        channels: channels as u8,
+    };
     let (piece, any) = (1 + draws.below(1 << 12) as usize, draws.below(4) == 0);
     let all = samples(draws, any);
     // As many source samples as the coded ones can stand for.
     let most = all.len() as u64 / channels as u64;
     let total = most * u64::from(source.rate) / u64::from(settings.rate);
     let coded = (total * u64::from(settings.rate)).div_ceil(u64::from(source.rate)) as usize;
-    let pcm: Vec<Vec<f32>> = (0..channels).map(|c| all[c * coded..(c + 1) * coded].to_vec()).collect();
+    let pcm: Vec<Vec<f32>> = (0..channels)
+        .map(|c| all[c * coded..(c + 1) * coded].to_vec())
+        .collect();
 
     let encoded = match encode(&pcm, source, total, &settings, None) {
         Ok(encoded) => encoded,
@@ -190,7 +241,10 @@ pub fn encode_pcm(data: &[u8]) -> usize {
         let mut encoder = Encoder::new(source, settings, None).expect("the settings are valid");
         let mut segments: Vec<Segment> = Vec::new();
         for start in (0..coded).step_by(piece) {
-            let part: Vec<&[f32]> = pcm.iter().map(|c| &c[start..(start + piece).min(coded)]).collect();
+            let part: Vec<&[f32]> = pcm
+                .iter()
+                .map(|c| &c[start..(start + piece).min(coded)])
+                .collect();
             segments.extend(encoder.push(&part).expect("the samples are numbers"));
         }
         segments.extend(encoder.finish());
@@ -198,7 +252,8 @@ pub fn encode_pcm(data: &[u8]) -> usize {
     }
 
     let mut file = Vec::new();
-    let mut writer = StreamWriter::new(&encoded.header, &Limits::default(), &mut file).expect("a good header");
+    let mut writer =
+        StreamWriter::new(&encoded.header, &Limits::default(), &mut file).expect("a good header");
     for segment in &encoded.segments {
         writer.segment(segment, &mut file).expect("good symbols");
     }
@@ -214,7 +269,9 @@ pub fn encode_pcm(data: &[u8]) -> usize {
         match event {
             Event::Header(header) => {
                 assert_eq!(*header, encoded.header);
-                decoder = Some(Decoder::new(&header, None).expect("the encoder's transform is the decoder's"));
+                decoder = Some(
+                    Decoder::new(&header, None).expect("the encoder's transform is the decoder's"),
+                );
             }
             Event::Segment(segment) => {
                 assert_eq!(Some(&segment), segments.next());

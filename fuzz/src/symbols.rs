@@ -14,12 +14,20 @@ pub fn header(draws: &mut Draws<'_>) -> Header {
     let coded = signal(draws);
     let source = if draws.chance() { signal(draws) } else { coded };
     let n_fft = draws.one_of(&[64u16, 128, 512]);
-    let window_length = if draws.chance() { n_fft } else { 1 + draws.below(u32::from(n_fft)) as u16 };
+    let window_length = if draws.chance() {
+        n_fft
+    } else {
+        1 + draws.below(u32::from(n_fft)) as u16
+    };
     Header {
         source,
         coded,
         total_samples: None,
-        pre_skip: if draws.chance() { 0 } else { draws.below(1 << 16) },
+        pre_skip: if draws.chance() {
+            0
+        } else {
+            draws.below(1 << 16)
+        },
         stft: Stft {
             n_fft,
             window_length,
@@ -27,13 +35,24 @@ pub fn header(draws: &mut Draws<'_>) -> Header {
             hop: 1 + draws.below(u32::from(window_length)) as u16,
         },
         segment_frames: 1 + draws.below(12) as u16,
-        model: if draws.chance() { None } else { Some(ModelId([draws.byte(); 8])) },
-        quantiser: Quantiser { origin: draws.below(1 << 16) as u16 as i16, step: 1 + draws.below(255) as u8 },
+        model: if draws.chance() {
+            None
+        } else {
+            Some(ModelId([draws.byte(); 8]))
+        },
+        quantiser: Quantiser {
+            origin: draws.below(1 << 16) as u16 as i16,
+            step: 1 + draws.below(255) as u8,
+        },
         mask: match draws.below(4) {
-            0 => MaskKind::Seeded { seed: u64::from(draws.below(u32::MAX)) << 13 },
+            0 => MaskKind::Seeded {
+                seed: u64::from(draws.below(u32::MAX)) << 13,
+            },
             1 => MaskKind::Packed,
             2 => MaskKind::RunLength,
-            _ => MaskKind::Ridge { threshold_step: 1 + draws.below(255) as u8 },
+            _ => MaskKind::Ridge {
+                threshold_step: 1 + draws.below(255) as u8,
+            },
         },
         values: draws.one_of(&[ValueCoding::Packed, ValueCoding::Context]),
         lattice: if draws.chance() {
@@ -51,7 +70,9 @@ pub fn header(draws: &mut Draws<'_>) -> Header {
                 bits: 1 + draws.below(12) as u8,
                 threshold: draws.below(1 << 16) as u16 as i16,
             },
-            _ => PhaseKind::All { bits: 1 + draws.below(12) as u8 },
+            _ => PhaseKind::All {
+                bits: 1 + draws.below(12) as u8,
+            },
         },
     }
 }
@@ -61,7 +82,10 @@ fn mask(draws: &mut Draws<'_>, pixels: usize) -> Mask {
         0 => Mask::repeat(false, pixels),
         1 => Mask::repeat(true, pixels),
         // Bit by bit, eight to a byte.
-        2 => (0..pixels.div_ceil(8)).flat_map(|_| Mask::from_element(draws.byte())).take(pixels).collect(),
+        2 => (0..pixels.div_ceil(8))
+            .flat_map(|_| Mask::from_element(draws.byte()))
+            .take(pixels)
+            .collect(),
         // Runs.
         _ => {
             let mut mask = Mask::new();
@@ -101,11 +125,27 @@ pub fn segment(draws: &mut Draws<'_>, header: &Header, index: u32, frames: usize
             PhaseKind::Thresholded { bits, .. } => (mask(draws, pixels), bits),
             PhaseKind::All { bits } => (Mask::repeat(true, pixels), bits),
         };
-        let angles = stored.iter_ones().map(|_| draws.below(1 << bits) as u16).collect();
-        let phases = Phases { mask: stored, angles };
-        SparseImage { bins, frames, mask: kept, values, thresholds, lattice, phases }
+        let angles = stored
+            .iter_ones()
+            .map(|_| draws.below(1 << bits) as u16)
+            .collect();
+        let phases = Phases {
+            mask: stored,
+            angles,
+        };
+        SparseImage {
+            bins,
+            frames,
+            mask: kept,
+            values,
+            thresholds,
+            lattice,
+            phases,
+        }
     };
-    let channels = (0..usize::from(header.coded.channels)).map(|n| channel(n, draws)).collect();
+    let channels = (0..usize::from(header.coded.channels))
+        .map(|n| channel(n, draws))
+        .collect();
     Segment { index, channels }
 }
 
@@ -124,7 +164,12 @@ pub fn stream(draws: &mut Draws<'_>) -> (Header, Vec<Segment>, u64) {
     let mut segments = Vec::new();
     while left > 0 {
         let frames = left.min(u64::from(header.segment_frames));
-        segments.push(segment(draws, &header, segments.len() as u32, frames as usize));
+        segments.push(segment(
+            draws,
+            &header,
+            segments.len() as u32,
+            frames as usize,
+        ));
         left -= frames;
     }
     (header, segments, total)
