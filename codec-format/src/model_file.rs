@@ -446,9 +446,15 @@ fn layer_body(layer: &Layer, coding: WeightCoding) -> Result<Vec<u8>> {
         }
         WeightCoding::I8 => {
             for channel in layer.weights.chunks(per_channel) {
-                let peak = channel
-                    .iter()
-                    .fold(0f32, |peak, &w| if w > peak { w } else if -w > peak { -w } else { peak });
+                let peak = channel.iter().fold(0f32, |peak, &w| {
+                    if w > peak {
+                        w
+                    } else if -w > peak {
+                        -w
+                    } else {
+                        peak
+                    }
+                });
                 let scale = if peak / 127.0 > 0.0 {
                     peak / 127.0
                 } else {

@@ -1,24 +1,40 @@
 //! Adaptive probabilities and the mixers that combine them (Spec §6.3, §6.4).
 
-use super::logistic::{squash, stretch};
+use super::logistic::{squash, stretch, LIMIT};
 use super::range::{BitCoder, ONE};
 use alloc::vec::Vec;
 
 /// One in the mixers' fixed point.
 const WEIGHT_ONE: i32 = 1 << 16;
 
-/// A place in a segment where a kind of decision is coded: which slots and weights belong to it, and
-/// how quickly they learn.
+/// Mixers of a decision; their outputs are averaged.
+pub(crate) const MIXERS: usize = 3;
+
+/// A place in a segment where a kind of decision is coded: which slots and weights belong to it. It
+/// mixes `N` adaptive probabilities and `F` measurements.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Site<const N: usize> {
+pub(crate) struct Site<const N: usize, const F: usize> {
     /// First slot of each input.
     pub(crate) slots: [usize; N],
-    /// First weight set of the first selector and of the second, counted in weights.
-    pub(crate) sets: [usize; 2],
+    /// First weight of every mixer.
+    pub(crate) sets: [usize; MIXERS],
+}
+
+/// How quickly slots and mixers learn.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
     /// Largest count of a slot: it moves by at least `1 / (limit + 1.5)` of the way.
     pub(crate) limit: u32,
-    /// Speed of the mixers, in 1/65536 a logit of one.
+    /// Speed of the mixers: what an error of one moves the weight of a logit of one, in 1/65536.
     pub(crate) speed: i32,
+}
+
+impl Pace {
+    /// That of streams (Spec §6.3, §6.4).
+    pub(crate) const STREAM: Pace = Pace {
+        limit: 127,
+        speed: 400,
+    };
 }
 
 /// All the adaptive state of a segment.
@@ -28,6 +44,7 @@ pub(crate) struct Site<const N: usize> {
 pub(crate) struct Bank {
     pub(crate) slots: Vec<u32>,
     pub(crate) weights: Vec<i32>,
+    pub(crate) pace: Pace,
 }
 
 /// `floor(65536 / (n + 1.5))`: how far a slot moves that has seen `n` bits.
@@ -42,48 +59,51 @@ const RECIPROCALS: [u32; 1024] = {
 };
 
 impl Bank {
-    /// Codes a bit at `site`. `contexts` picks a slot of each input, `sets` a weight set of each of
-    /// the two mixers.
+    /// Codes a bit at `site`. `contexts` picks a slot of each input, `sets` a weight set of each
+    /// mixer; `features` are measurements, scaled like logits.
     #[inline]
-    pub(crate) fn code<C: BitCoder, const N: usize>(
+    pub(crate) fn code<C: BitCoder, const N: usize, const F: usize>(
         &mut self,
         coder: &mut C,
-        site: &Site<N>,
+        site: &Site<N, F>,
         contexts: &[usize; N],
-        sets: [usize; 2],
+        features: &[i32; F],
+        sets: [usize; MIXERS],
         bit: u32,
     ) -> u32 {
+        let Pace { limit, speed } = self.pace;
         let mut index = [0usize; N];
         let mut logits = [0i32; N];
         for n in 0..N {
             index[n] = site.slots[n] + contexts[n];
             logits[n] = stretch((self.slots[index[n]] >> 16).max(1));
         }
-        let mut first = [0usize; 2];
-        let mut mixed = [0i32; 2];
-        for m in 0..2 {
-            first[m] = site.sets[m] + sets[m] * N;
-            let weights = &self.weights[first[m]..first[m] + N];
+        let mut first = [0usize; MIXERS];
+        let mut mixed = [0i32; MIXERS];
+        for m in 0..MIXERS {
+            first[m] = site.sets[m] + sets[m] * (N + F);
+            let weights = &self.weights[first[m]..first[m] + N + F];
+            let inputs = logits.iter().chain(features);
             let sum: i64 = weights
                 .iter()
-                .zip(&logits)
+                .zip(inputs)
                 .map(|(&w, &x)| i64::from(w) * i64::from(x))
                 .sum();
-            mixed[m] = (sum >> 16).clamp(-2816, 2816) as i32;
+            mixed[m] = (sum >> 16).clamp(-i64::from(LIMIT), i64::from(LIMIT)) as i32;
         }
-        let p = squash((mixed[0] + mixed[1]) >> 1).clamp(2, ONE - 2);
+        let p = squash(mixed.iter().sum::<i32>().div_euclid(MIXERS as i32)).clamp(2, ONE - 2);
         let bit = coder.code(bit, p);
-        for m in 0..2 {
+        for m in 0..MIXERS {
             let error = (bit << 16) as i32 - squash(mixed[m]) as i32;
-            let step = (error * site.speed) >> 8;
-            let weights = &mut self.weights[first[m]..first[m] + N];
-            for (w, &x) in weights.iter_mut().zip(&logits) {
+            let step = (error * speed) >> 8;
+            let weights = &mut self.weights[first[m]..first[m] + N + F];
+            for (w, &x) in weights.iter_mut().zip(logits.iter().chain(features)) {
                 *w = (*w + ((x * step + (1 << 15)) >> 16))
                     .clamp(-8 * WEIGHT_ONE, 8 * WEIGHT_ONE - 1);
             }
         }
         for &i in &index {
-            self.slots[i] = advance(self.slots[i], bit, site.limit);
+            self.slots[i] = advance(self.slots[i], bit, limit);
         }
         bit
     }

@@ -3,7 +3,7 @@
 //! Sites follow one another; the first [`TRAINED_SLOTS`] slots and [`TRAINED_WEIGHTS`] weights have
 //! priors, the rest start ignorant.
 
-use super::bank::Site;
+use super::bank::{Site, MIXERS};
 
 /// First slots of inputs of the given sizes, one after another.
 const fn place<const N: usize>(mut first: usize, sizes: [usize; N]) -> [usize; N] {
@@ -26,32 +26,28 @@ const fn end<const N: usize>(slots: [usize; N], sizes: [usize; N]) -> usize {
 pub(crate) const NODES: usize = 16;
 
 macro_rules! sites {
-    ($( $(#[$doc:meta])* $name:ident $module:ident after $before:ident: $n:literal inputs of $sizes:expr,
-        sets $sets:expr, limit $limit:expr, speed $speed:expr; )*) => {
+    ($( $(#[$doc:meta])* $name:ident $module:ident after $before:ident: slots $n:literal of $sizes:expr,
+        features $f:literal, sets $sets:expr; )*) => {
         $(
             mod $module {
                 use super::*;
                 const SIZES: [usize; $n] = $sizes;
-                const SETS: [usize; 2] = $sets;
-                const SLOTS: [usize; $n] = place(super::$before::END_SLOT, SIZES);
-                pub(super) const END_SLOT: usize = end(SLOTS, SIZES);
-                pub(super) const END_WEIGHT: usize =
-                    super::$before::END_WEIGHT + (SETS[0] + SETS[1]) * $n;
-                pub(super) const SITE: Site<$n> = Site {
-                    slots: SLOTS,
-                    sets: [super::$before::END_WEIGHT, super::$before::END_WEIGHT + SETS[0] * $n],
-                    limit: $limit,
-                    speed: $speed,
+                const SETS: [usize; MIXERS] = $sets;
+                const FIRST: usize = super::$before::END_WEIGHT;
+                const INPUTS: usize = $n + $f;
+                pub(super) const SITE: Site<$n, $f> = Site {
+                    slots: place(super::$before::END_SLOT, SIZES),
+                    sets: [FIRST, FIRST + SETS[0] * INPUTS, FIRST + (SETS[0] + SETS[1]) * INPUTS],
                 };
-                /// Inputs of each mixer set, to give untrained weights their start.
-                pub(super) const INPUTS: usize = $n;
+                pub(super) const END_SLOT: usize = end(SITE.slots, SIZES);
+                pub(super) const END_WEIGHT: usize = SITE.sets[2] + SETS[2] * INPUTS;
             }
             $(#[$doc])*
-            pub(crate) const $name: Site<{ $module::INPUTS }> = $module::SITE;
+            pub(crate) const $name: Site<$n, $f> = $module::SITE;
         )*
-        /// (first weight, first weight of the next site, inputs) of every site.
-        pub(crate) const WEIGHT_RUNS: &[(usize, usize, usize)] =
-            &[$( ($module::SITE.sets[0], $module::END_WEIGHT, $module::INPUTS) ),*];
+        /// Of every site: first weight, first weight of the next site, slots, inputs.
+        pub(crate) const WEIGHT_RUNS: &[(usize, usize, usize, usize)] =
+            &[$( ($module::SITE.sets[0], $module::END_WEIGHT, $n, $n + $f) ),*];
     };
 }
 
@@ -62,24 +58,24 @@ mod start {
 
 sites! {
     /// Is this pixel of the ridge layer kept?
-    MASK mask after start: 12 inputs of [1024, 2048, 4096, 4096, 4096, 2048, 4096, 2048, 4096, 2048, 4096, 4096],
-        sets [64, 64], limit 255, speed 300;
+    MASK mask after start: slots 7 of [1024, 1024, 1024, 2048, 2048, 2048, 2048], features 12,
+        sets [64, 64, 128];
     /// The steps above the threshold of a kept pixel of the ridge layer.
-    VALUE value after mask: 6 inputs of [256 * NODES, 256 * NODES, 256 * NODES, 256 * NODES, 256 * NODES, 256 * NODES],
-        sets [NODES, 16], limit 255, speed 300;
+    VALUE value after mask: slots 3 of [128 * NODES, 128 * NODES, 128 * NODES], features 9,
+        sets [NODES, 16, 16];
     /// A level of the lattice.
-    LATTICE lattice after value: 6 inputs of [256 * NODES, 256 * NODES, 256 * NODES, 256 * NODES, 256 * NODES, 256 * NODES],
-        sets [NODES, 16], limit 255, speed 300;
+    LATTICE lattice after value: slots 4 of [128 * NODES, 128 * NODES, 64 * NODES, 80 * NODES], features 10,
+        sets [NODES, 16, 16];
     /// The threshold of a frame.
-    THRESHOLD threshold after lattice: 3 inputs of [64 * NODES, 64 * NODES, 64 * NODES],
-        sets [NODES, 1], limit 255, speed 300;
+    THRESHOLD threshold after lattice: slots 3 of [64 * NODES, 64 * NODES, 64 * NODES], features 2,
+        sets [NODES, 1, 1];
     /// Values of the masks without thresholds.
-    PLAIN_VALUE plain_value after threshold: 3 inputs of [64 * NODES, 64 * NODES, 64 * NODES],
-        sets [NODES, 1], limit 60, speed 300;
+    PLAIN_VALUE plain_value after threshold: slots 3 of [64 * NODES, 64 * NODES, 64 * NODES], features 0,
+        sets [NODES, 1, 1];
     /// Bits of a run length.
-    RUN run after plain_value: 1 inputs of [1024], sets [1, 1], limit 60, speed 0;
+    RUN run after plain_value: slots 1 of [512], features 0, sets [1, 1, 1];
     /// Is the phase of this pixel stored?
-    PHASE phase after run: 3 inputs of [256, 256, 256], sets [16, 1], limit 60, speed 300;
+    PHASE phase after run: slots 3 of [64, 256, 128], features 0, sets [8, 1, 1];
 }
 
 /// Slots of a segment's state.

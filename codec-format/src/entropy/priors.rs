@@ -1,8 +1,8 @@
 //! The trained start of a segment's state (Spec §6.6).
 
-use super::bank::Bank;
+use super::bank::{Bank, Pace};
 use super::layout::{SLOTS, TRAINED_SLOTS, TRAINED_WEIGHTS, WEIGHTS, WEIGHT_RUNS};
-use super::logistic::squash;
+use super::logistic::{squash, stretch};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -12,11 +12,9 @@ pub const PRIORS_LENGTH: usize = 2 * (TRAINED_SLOTS + TRAINED_WEIGHTS);
 /// The table that is part of the format (Spec §6.6 has its hash).
 pub static PRIORS: &[u8] = include_bytes!("priors.bin");
 
-/// Counts behind the four bits of a prior's confidence.
-pub(crate) const COUNTS: [u32; 16] = [0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192];
-
-/// Largest count of a prior: a segment's own statistics must soon outweigh it.
-const CAP: u32 = 128;
+/// Counts behind the four bits of a prior's confidence. None is large: a segment's own statistics must
+/// soon outweigh it.
+pub(crate) const COUNTS: [u32; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 32];
 
 /// A slot that has seen nothing.
 const IGNORANT: u32 = 1 << 31;
@@ -26,19 +24,20 @@ impl Bank {
     /// little more trust than the mean.
     pub(crate) fn untrained() -> Self {
         let mut weights = vec![0; WEIGHTS];
-        for &(first, end, inputs) in WEIGHT_RUNS {
-            let share = if inputs == 1 {
+        for &(first, end, slots, inputs) in WEIGHT_RUNS {
+            let share = if slots == 1 {
                 1 << 16
             } else {
-                (5 << 14) / inputs as i32
+                (5 << 14) / slots as i32
             };
-            for weight in &mut weights[first..end] {
-                *weight = share;
+            for set in weights[first..end].chunks_mut(inputs) {
+                set[..slots].fill(share);
             }
         }
         Bank {
             slots: vec![IGNORANT; SLOTS],
             weights,
+            pace: Pace::STREAM,
         }
     }
 
@@ -65,10 +64,10 @@ fn slot_of(word: u16) -> u32 {
     (squash(logit) << 6) << 10 | COUNTS[usize::from(word & 15)]
 }
 
-/// The nearest table entry to a slot, its count no larger than `cap`.
-pub(crate) fn word_of(slot: u32, cap: u32) -> u16 {
-    let logit = super::logistic::stretch((slot >> 16).max(1)) / 2;
-    let count = (slot & 1023).min(cap);
+/// The nearest table entry to a slot.
+fn word_of(slot: u32) -> u16 {
+    let logit = stretch((slot >> 16).max(1)) / 2;
+    let count = slot & 1023;
     let confidence = COUNTS.iter().rposition(|&c| c <= count).unwrap_or(0);
     (logit << 4) as u16 & 0xfff0 | confidence as u16
 }
@@ -77,7 +76,7 @@ pub(crate) fn word_of(slot: u32, cap: u32) -> u16 {
 pub(crate) fn table(bank: &Bank) -> Vec<u8> {
     let slots = bank.slots[..TRAINED_SLOTS]
         .iter()
-        .map(|&slot| word_of(slot, CAP));
+        .map(|&slot| word_of(slot));
     let weights = bank.weights[..TRAINED_WEIGHTS]
         .iter()
         .map(|&w| ((w + 8) >> 4).clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as u16);

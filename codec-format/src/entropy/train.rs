@@ -1,6 +1,6 @@
 //! Making the table of priors from real segments (Spec §6.6).
 
-use super::bank::Bank;
+use super::bank::{Bank, Pace};
 use super::priors::table;
 use crate::error::Result;
 use crate::header::Header;
@@ -11,9 +11,9 @@ use alloc::vec::Vec;
 
 /// Learns the start of a segment's state from segments of real streams with the ridge mask.
 ///
-/// Two passes: the first lets the slots run over all segments without a restart, which makes each the
-/// mean of its bits; the second restarts the slots with every segment, as a decoder does, and lets
-/// only the mixers go on learning, so that their trust suits slots that are still adapting.
+/// The first passes let the slots run over all segments without a restart, which makes each the mean
+/// of its bits; the later ones restart the slots with every segment, as a decoder does, and let only
+/// the mixers go on learning, ever more slowly, so that their trust suits slots still adapting.
 #[derive(Debug, Default)]
 pub struct PriorTrainer {
     streams: Vec<(Header, Vec<Segment>)>,
@@ -45,11 +45,16 @@ impl PriorTrainer {
     /// None on segments that [`push`](Self::push) accepted.
     pub fn finish(&self) -> Result<Vec<u8>> {
         let mut bank = Bank::untrained();
-        for _ in 0..2 {
+        for speed in [1000, 300] {
+            bank.pace = Pace { limit: 1000, speed };
             self.pass(|coder, segment| coder.learn(&mut bank, segment))?;
         }
-        for _ in 0..2 {
+        for speed in [600, 300, 150] {
             let start = Bank::from_priors(&table(&bank));
+            bank.pace = Pace {
+                limit: Pace::STREAM.limit,
+                speed,
+            };
             self.pass(|coder, segment| {
                 bank.slots.clone_from(&start.slots);
                 coder.learn(&mut bank, segment)

@@ -1,4 +1,4 @@
-//! The background lattice (Spec §5.5).
+//! The background lattice (Spec §5.5.3).
 
 use super::number::code_number;
 use crate::entropy::bank::Bank;
@@ -8,6 +8,9 @@ use crate::header::LatticeShape;
 use alloc::vec;
 use alloc::vec::Vec;
 
+/// What the first band is guessed to lie below the threshold at the start of a segment, 1/8 dB.
+const TYPICAL_DEPTH: i32 = 96;
+
 /// The coder of one channel's lattice within a segment.
 #[derive(Debug)]
 pub(crate) struct Lattice {
@@ -15,20 +18,19 @@ pub(crate) struct Lattice {
     step: i32,
     /// The threshold of the column before, 1/8 dB above the origin.
     floor: i32,
-    /// The column coded last and the one before it.
-    columns: [Vec<i32>; 2],
+    /// The column being coded and the two before it.
+    columns: [Vec<i32>; 3],
     seen: usize,
 }
 
 impl Lattice {
     pub(crate) fn new(shape: &LatticeShape) -> Self {
         let bands = usize::from(shape.bands);
-        let columns = [vec![0; bands], vec![0; bands]];
         Lattice {
             bands,
             step: i32::from(shape.step),
-            columns,
             floor: 0,
+            columns: [vec![0; bands], vec![0; bands], vec![0; bands]],
             seen: 0,
         }
     }
@@ -49,68 +51,98 @@ impl Lattice {
         floor: i32,
     ) -> u32 {
         coder.enter(Layer::Lattice);
-        self.columns.swap(0, 1);
+        self.columns.rotate_right(1);
         // In 1/8 of a lattice step.
         let rise = (floor - self.floor) * 8 / self.step;
         self.floor = floor;
-        let mut worst = 0;
-        let fresh = self.seen == 0;
-        for b in 0..self.bands {
-            let [now, before] = &self.columns;
-            // `now` still holds the column two steps back from band b on.
-            let older = if self.seen > 1 { now[b] } else { before[b] };
-            let south = if b > 0 { now[b - 1] } else { 0 };
-            let far_south = if b > 1 { now[b - 2] } else { south };
-            let (west, south_west) = (before[b], if b > 0 { before[b - 1] } else { before[b] });
-            let far_south_west = if b > 1 { before[b - 2] } else { south_west };
-            let north_west = if b + 1 < self.bands {
-                before[b + 1]
-            } else {
-                west
-            };
-            let lift = if b > 0 { south - south_west } else { 0 };
-            let lift2 = if b > 1 {
-                far_south - far_south_west
-            } else {
-                lift
-            };
-            let guess8 = if fresh {
-                8 * south
-            } else {
-                8 * west + 2 * lift + lift2 + rise / 4
-            };
-            let guess = (guess8 + 4) >> 3;
-            let clip = |x: i32, n: i32| (x.clamp(-n, n) + n) as usize;
-            let zone = b * 16 / self.bands;
-            let contexts = if fresh {
-                [240 | zone, 240 | zone, 240, 255, 255, 240]
-            } else {
-                [
-                    zone | clip(west - guess, 3) << 4,
-                    clip(lift, 4) + 9 * clip(lift2, 2) + 45 * clip(west - guess, 2),
-                    clip(north_west - guess, 3)
-                        + 8 * clip(south - guess, 3)
-                        + 64 * usize::from(b == 0),
-                    clip(rise / 8, 4) + 9 * clip(west - older, 3),
-                    clip(guess8 - 8 * guess, 4) + 9 * clip(lift, 2) + 45 * clip(older - guess, 1),
-                    clip(south - guess, 5) + 11 * clip(west - guess, 3),
-                ]
-            };
-            let set = if fresh { 15 } else { zone.min(14) };
-            let value = code_number(
-                bank,
-                coder,
-                &LATTICE,
-                &contexts,
-                set,
-                guess,
-                u32::from(column[b]),
-            );
-            worst = worst.max(value);
-            self.columns[0][b] = value as i32;
-            column[b] = value as u8;
+        let mut largest = 0;
+        for (band, index) in column.iter_mut().enumerate() {
+            let value = self.code_level(bank, coder, band, rise, u32::from(*index));
+            largest = largest.max(value);
+            self.columns[0][band] = value as i32;
+            *index = value as u8;
         }
         self.seen += 1;
-        worst
+        largest
+    }
+
+    /// Codes the level of one band.
+    fn code_level<C: BitCoder>(
+        &self,
+        bank: &mut Bank,
+        coder: &mut C,
+        b: usize,
+        rise: i32,
+        index: u32,
+    ) -> u32 {
+        let [now, before, older] = &self.columns;
+        let fresh = self.seen == 0;
+        let zone = b * 16 / self.bands;
+        // Compass points on a map with time to the east and frequency to the north.
+        let west = before[b];
+        let far_west = if self.seen > 1 { older[b] } else { west };
+        let north_west = if b + 1 < self.bands {
+            before[b + 1]
+        } else {
+            west
+        };
+        let south = if b > 0 { now[b - 1] } else { 0 };
+        let far_south = if b > 1 { now[b - 2] } else { south };
+        // By how much the bands below rose since the column before.
+        let lift = if b > 0 { south - before[b - 1] } else { 0 };
+        let far_lift = if b > 1 {
+            far_south - before[b - 2]
+        } else {
+            lift
+        };
+        // The background lies some way below the threshold.
+        let guess = match (fresh, b) {
+            (false, _) => (8 * west + 2 * lift + far_lift + rise / 4 + 4) >> 3,
+            (true, 0) => (self.floor - TYPICAL_DEPTH).max(0) / self.step,
+            (true, _) => south,
+        };
+        let clip = |x: i32, n: i32| (x.clamp(-n, n) + n) as usize;
+        let (contexts, sets) = if fresh {
+            ([112 | zone, 127, 63, 79], [15, 15])
+        } else {
+            (
+                [
+                    zone | clip(west - guess, 3) << 4,
+                    clip(north_west - guess, 3)
+                        + 8 * clip(south - guess, 3)
+                        + 56 * usize::from(b == 0),
+                    clip(rise / 8, 4) + 9 * clip(west - far_west, 3).min(5),
+                    clip(south - guess, 5) + 11 * clip(west - guess, 3),
+                ],
+                [
+                    zone.min(14),
+                    clip(lift, 3) + 7 * usize::from(b > 1 && far_lift > 0),
+                ],
+            )
+        };
+        let past = |x: i32| if fresh { None } else { Some(16 * x) };
+        let estimates = [
+            past(west),
+            past(far_west),
+            past(north_west),
+            if b > 0 { Some(16 * south) } else { None },
+            if b > 1 { Some(16 * far_south) } else { None },
+            past(west + lift),
+            past(west + far_lift),
+            if fresh {
+                None
+            } else {
+                Some(16 * west + 2 * rise)
+            },
+            Some(16 * guess + 24),
+            if self.floor > 0 {
+                Some(16 * self.floor / self.step)
+            } else {
+                None
+            },
+        ];
+        code_number(
+            bank, coder, &LATTICE, &contexts, &estimates, sets, guess, index,
+        )
     }
 }

@@ -9,24 +9,36 @@ const LONGEST_WALK: u32 = 24;
 
 /// Codes `value`, 0..=255, around `guess`. `contexts` names the context of every input.
 /// Returns what was coded; a decoder may return more than 255 on a stream no encoder writes.
-pub(crate) fn code_number<C: BitCoder, const N: usize>(
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn code_number<C: BitCoder, const N: usize, const F: usize>(
     bank: &mut Bank,
     coder: &mut C,
-    site: &Site<N>,
+    site: &Site<N, F>,
     contexts: &[usize; N],
-    set: usize,
+    estimates: &[Option<i32>; F],
+    sets: [usize; 2],
     guess: i32,
     value: u32,
 ) -> u32 {
     let guess = guess.clamp(0, 255) as u32;
-    let mut ask = |node: usize, coder: &mut C, bit: bool| {
-        let mut at = *contexts;
-        for context in &mut at {
+    let mut ask = |node: usize, at: u32, coder: &mut C, bit: bool| {
+        // How far each estimate lies beyond the border between the answers; `at` is what lies below.
+        let border = 16 * at as i32 + 8;
+        let sign = if node >= 9 { -1 } else { 1 };
+        let mut features = [0; F];
+        for (feature, estimate) in features.iter_mut().zip(estimates) {
+            if let Some(x) = *estimate {
+                *feature = (sign * (x - border) * 16).clamp(-1023, 1023);
+            }
+        }
+        let mut places = *contexts;
+        for context in &mut places {
             *context = *context * NODES + node;
         }
-        bank.code(coder, site, &at, [node, set], u32::from(bit)) != 0
+        let sets = [node, sets[0], sets[1]];
+        bank.code(coder, site, &places, &features, sets, u32::from(bit)) != 0
     };
-    let up = guess == 0 || ask(0, coder, value >= guess);
+    let up = guess == 0 || ask(0, guess - 1, coder, value >= guess);
     let mut at = guess;
     let mut step = 0;
     if up {
@@ -34,7 +46,7 @@ pub(crate) fn code_number<C: BitCoder, const N: usize>(
             if step == LONGEST_WALK {
                 return at + code_plain(coder, value.wrapping_sub(at), 8);
             }
-            if !ask(1 + (step as usize).min(7), coder, value > at) {
+            if !ask(1 + (step as usize).min(7), at, coder, value > at) {
                 break;
             }
             at += 1;
@@ -46,7 +58,7 @@ pub(crate) fn code_number<C: BitCoder, const N: usize>(
             if step == LONGEST_WALK {
                 return at - code_plain(coder, at.wrapping_sub(value), 8).min(at);
             }
-            if !ask(9 + (step as usize).min(6), coder, value < at) {
+            if !ask(9 + (step as usize).min(6), at - 1, coder, value < at) {
                 break;
             }
             at -= 1;

@@ -52,7 +52,15 @@ impl PhaseCoder {
                     level | keep << 6,
                 ];
                 let set = a | l << 1 | keep << 2;
-                if bank.code(coder, &PHASE, &contexts, [set, 0], u32::from(row[k] != 0)) == 0 {
+                if bank.code(
+                    coder,
+                    &PHASE,
+                    &contexts,
+                    &[],
+                    [set, 0, 0],
+                    u32::from(row[k] != 0),
+                ) == 0
+                {
                     row[k] = 0;
                     continue;
                 }

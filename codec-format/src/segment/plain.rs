@@ -104,7 +104,7 @@ pub(crate) fn code_runs<C: BitCoder>(
 /// they, the highest with a context, the rest plain.
 fn code_length<C: BitCoder>(bank: &mut Bank, coder: &mut C, kind: usize, length: usize) -> usize {
     let mut ask = |context: usize, coder: &mut C, bit: u32| {
-        bank.code(coder, &RUN, &[kind << 8 | context], [0, 0], bit)
+        bank.code(coder, &RUN, &[kind << 8 | context], &[], [0; 3], bit)
     };
     let number = length.wrapping_add(1) as u32;
     let width = 31 - number.max(1).leading_zeros();
@@ -197,7 +197,8 @@ impl PlainValues {
                 coder,
                 &PLAIN_VALUE,
                 &contexts,
-                0,
+                &[],
+                [0, 0],
                 guess,
                 u32::from(row[k].wrapping_sub(1)),
             );

@@ -1,4 +1,4 @@
-//! The ridge layer: thresholds, positions and values, frame by frame (Spec §5.2.4).
+//! The ridge layer: thresholds, positions and values, frame by frame (Spec §5.3.1, §5.3.2).
 
 use super::number::code_number;
 use crate::entropy::bank::Bank;
@@ -10,13 +10,52 @@ use alloc::vec::Vec;
 /// Columns of zeros on either side of a row, so that neighbours need no bounds checks.
 const PAD: usize = 16;
 
+/// The first frame has no threshold to start from: about the middle of speech at steps of 2 dB.
+const FIRST_THRESHOLD: i32 = 20;
+
 /// One frame as far as it is known.
 #[derive(Debug, Clone)]
 struct Row {
     /// Value + 1 of kept pixels, else 0.
     kept: Vec<u16>,
-    /// Level above the origin in 1/8 dB: of kept pixels the decoded one, else the background's.
+    /// Level above the origin in 1/8 dB: of kept pixels the decoded one, else the background's, but
+    /// no more than the threshold.
     level: Vec<i32>,
+}
+
+/// Where the ridges of the frame being coded lie so far.
+#[derive(Debug, Default, Clone, Copy)]
+struct Peaks {
+    /// Bin of the largest value of the run of kept pixels begun last, and of the one before it.
+    last: usize,
+    before: usize,
+    /// Value + 1 at `last`.
+    height: u16,
+    /// By how many bins the last ridge lies above its like in the frame before.
+    shift: i32,
+}
+
+impl Peaks {
+    /// Takes note of a kept pixel of bin `k`, whose run it begins if `fresh`.
+    fn note(&mut self, k: usize, kept: u16, fresh: bool, row_before: &[u16]) {
+        if fresh {
+            self.before = self.last;
+            self.height = 0;
+        }
+        if kept > self.height {
+            self.height = kept;
+            self.last = k;
+            self.shift = 0;
+            let mut best = 0;
+            for shift in [0, 1, -1, 2, -2] {
+                let other = row_before[((k + PAD) as i32 - shift) as usize];
+                if other > best {
+                    best = other;
+                    self.shift = shift;
+                }
+            }
+        }
+    }
 }
 
 /// The coder of one channel's ridge layer within a segment.
@@ -27,22 +66,41 @@ pub(crate) struct Ridge {
     step: i32,
     /// Zone (0..=15) of every bin.
     zones: Vec<u8>,
+    /// The frame being coded and the two before.
     rows: [Row; 3],
-    /// Threshold index of the frame being coded and of the two before.
+    /// Threshold index of each.
     thresholds: [i32; 3],
+    /// Frames coded.
     frame: usize,
 }
 
-/// Sixteen classes of a level difference in 1/8 dB.
+/// Sixteen classes of a level difference in 1/8 dB (Spec §5.3.2).
 fn class(x: i32) -> usize {
     const EDGES: [i32; 15] = [
         -128, -96, -72, -48, -32, -16, -4, 8, 20, 32, 48, 72, 96, 128, 176,
     ];
-    EDGES.iter().filter(|&&e| x >= e).count()
+    EDGES.iter().filter(|&&edge| x >= edge).count()
 }
 
-fn bit(kept: u16) -> usize {
+/// Numbers side by side, the first lowest; each comes with its width in bits.
+fn pack<const N: usize>(parts: [(usize, u32); N]) -> usize {
+    parts
+        .iter()
+        .rev()
+        .fold(0, |packed, &(value, width)| packed << width | value)
+}
+
+fn flag(kept: u16) -> usize {
     usize::from(kept != 0)
+}
+
+/// `x` if there is something to it.
+fn known(there: usize, x: i32) -> Option<i32> {
+    if there != 0 {
+        Some(x)
+    } else {
+        None
+    }
 }
 
 impl Ridge {
@@ -72,7 +130,8 @@ impl Ridge {
         &self.rows[0].level[PAD..PAD + self.bins]
     }
 
-    /// Codes the threshold index of the next frame.
+    /// Codes the threshold index of the next frame; a decoder may return more than 255 on a stream no
+    /// encoder writes.
     pub(crate) fn code_threshold<C: BitCoder>(
         &mut self,
         bank: &mut Bank,
@@ -82,21 +141,31 @@ impl Ridge {
         coder.enter(Layer::Thresholds);
         self.thresholds = [0, self.thresholds[0], self.thresholds[1]];
         let [_, before, older] = self.thresholds;
-        let change = (before - older).clamp(-7, 7) + 7;
         let contexts = match self.frame {
             0 => [15, 15, 15],
             1 => [31, 31, 31],
-            _ => [change as usize, 16, 32 + (before.min(31)) as usize],
+            _ => [
+                ((before - older).clamp(-7, 7) + 7) as usize,
+                16,
+                32 + before.min(31) as usize,
+            ],
         };
-        let guess = if self.frame == 0 { 20 } else { before };
+        let estimates = [Some(16 * before), Some(16 * (2 * before - older))];
+        let guess = if self.frame == 0 {
+            FIRST_THRESHOLD
+        } else {
+            before
+        };
+        let value = u32::from(index);
         let value = code_number(
             bank,
             coder,
             &THRESHOLD,
             &contexts,
-            0,
+            &estimates,
+            [0, 0],
             guess,
-            u32::from(index),
+            value,
         );
         self.thresholds[0] = value as i32;
         value
@@ -112,199 +181,202 @@ impl Ridge {
         row: &mut [u16],
         background: &[i32],
     ) {
-        let floor = self.thresholds[0] * self.threshold_step;
-        let (step, bins) = (self.step, self.bins);
-        self.rows.rotate_right(1);
-        let [current, before, older] = &mut self.rows;
-        for kept in &mut current.kept {
-            *kept = 0;
-        }
-        for level in &mut current.level {
-            *level = 0;
-        }
+        let floor = self.floor();
         let first = self.frame == 0;
+        self.rows.rotate_right(1);
+        self.rows[0].kept.fill(0);
+        self.rows[0].level.fill(0);
         if first {
-            for row in [&mut *before, &mut *older] {
-                row.level[PAD..PAD + bins].copy_from_slice(background);
+            for row in &mut self.rows[1..] {
+                row.level[PAD..PAD + self.bins].copy_from_slice(background);
             }
         }
-        let drop = self.thresholds[1] - self.thresholds[0];
-        let rise = if first {
-            7
-        } else {
-            ((-drop).clamp(-3, 3) + 3) as usize
-        };
-        let mut near = before.kept[PAD..PAD + 6]
-            .iter()
-            .filter(|&&q| q != 0)
-            .count();
-        let mut below = 0;
-        let (mut peak, mut peak_before, mut peak_value) = (0usize, 0usize, 0u16);
-        let mut shift = 0i32;
-        for k in 0..bins {
-            let i = k + PAD;
-            let (kept, old, older_kept) = (&current.kept, &before.kept, &older.kept);
-            if k > 12 {
-                below -= bit(kept[i - 13]);
-            }
-            near += bit(old[i + 6]);
-            if k > 6 {
-                near -= bit(old[i - 7]);
-            }
-            let (a, b, c) = (bit(kept[i - 1]), bit(kept[i - 2]), bit(kept[i - 3]));
-            let (l, u, d) = (bit(old[i]), bit(old[i + 1]), bit(old[i - 1]));
-            let (uu, dd) = (bit(old[i + 2]), bit(old[i - 2]));
-            let (ll, lu, ld) = (
-                bit(older_kept[i]),
-                bit(older_kept[i + 1]),
-                bit(older_kept[i - 1]),
-            );
-            let zone = usize::from(self.zones[k]);
-            let xa = current.level[i - 1] - floor;
-            let (xl, xu, xd) = (
-                before.level[i] - floor,
-                before.level[i + 1] - floor,
-                before.level[i - 1] - floor,
-            );
-            let (xll, xlu, xld) = (
-                older.level[i] - floor,
-                older.level[i + 1] - floor,
-                older.level[i - 1] - floor,
-            );
+        let change = (self.thresholds[0] - self.thresholds[1]).clamp(-3, 3) + 3;
+        let change = if first { 7 } else { change as usize };
+        let mut peaks = Peaks::default();
+        for k in 0..self.bins {
             let ground = background[k] - floor;
-            let time = (2 * xl + xu + xd) / 4;
-            let plane = xa + xl - xd;
-            let off = (k - peak).min(15);
-            let spacing = (peak - peak_before).min(15);
-            let j = (i as i32 - shift) as usize;
-            let aligned = before.level[j] - floor;
-            let aligned_mask = bit(old[j]) | bit(old[j - 1]) << 1 | bit(old[j + 1]) << 2;
-            let blend = (6 * xa + 4 * xl + 3 * xu + 2 * xd + xll) / 16;
-            let fine = ((blend + 160) / 8).clamp(0, 63) as usize;
-            let far = (2 * xl + xu + xd + 2 * xll + xlu + xld) / 8;
-            let contexts = [
-                a | b << 1
-                    | l << 2
-                    | u << 3
-                    | d << 4
-                    | ll << 5
-                    | uu << 6
-                    | dd << 7
-                    | lu << 8
-                    | ld << 9,
-                zone | a << 4
-                    | l << 5
-                    | u << 6
-                    | d << 7
-                    | ll << 8
-                    | b << 9
-                    | usize::from(first) << 10,
-                (if first { 14 } else { near.min(13) })
-                    | below.min(13) << 4
-                    | a << 8
-                    | l << 9
-                    | u << 10
-                    | d << 11,
-                class(xl) | class(xa) << 4 | u << 8 | d << 9 | ll << 10 | b << 11,
-                class(xu) | class(xd) << 4 | a << 8 | l << 9 | ll << 10 | b << 11,
-                class(plane) | class(ground) << 4 | a << 8 | l << 9 | b << 10,
-                off | spacing << 4 | a << 8 | l << 9 | u << 10 | d << 11,
-                class(aligned) | aligned_mask << 4 | a << 7 | b << 8 | l << 9,
-                class(time) | class(ground) << 4 | rise << 8 | a << 11,
-                (k * 256 / bins) | (a << 8) | l << 9 | usize::from(first) << 10,
-                fine | class(ground) << 6 | a << 10 | b << 11,
-                class(far) | class(ground) << 4 | a << 8 | l << 9 | c << 10 | b << 11,
-            ];
-            coder.enter(Layer::Mask);
-            let set = a | l << 1 | u << 2 | d << 3 | ll << 4 | usize::from(first) << 5;
-            let set2 = zone | a << 4 | b << 5;
-            let keep = u32::from(row[k] != 0);
-            if bank.code(coder, &MASK, &contexts, [set, set2], keep) == 0 {
-                row[k] = 0;
-                current.level[i] = background[k].min(floor);
-                continue;
-            }
-            coder.enter(Layer::Values);
-            let (mut sum, mut weight) = (0, 0);
-            let qa = i32::from(kept[i - 1]) - 1;
-            let mut add = |n: i32, x: i32| {
-                sum += n * x;
-                weight += n;
-            };
-            let levels = |x: i32| x - step / 2;
-            if l != 0 {
-                add(2, levels(xl));
-            }
-            if a != 0 {
-                add(2, levels(xa));
-            }
-            if u != 0 {
-                add(1, levels(xu));
-            }
-            if d != 0 {
-                add(1, levels(xd));
-            }
-            if a != 0 && l != 0 && d != 0 {
-                add(2, levels(xa + xl - xd));
-            }
-            if a != 0 && b != 0 {
-                add(1, levels(2 * xa - (current.level[i - 2] - floor)));
-            }
-            let mean = if weight > 0 {
-                (sum + weight * step / 2).div_euclid(weight * step)
+            let kept = self.code_pixel(bank, coder, row[k], k, ground, change, &peaks);
+            row[k] = kept;
+            let i = k + PAD;
+            self.rows[0].kept[i] = kept;
+            self.rows[0].level[i] = if kept == 0 {
+                background[k].min(floor)
             } else {
-                0
+                floor + (i32::from(kept) - 1) * self.step + self.step / 2
             };
-            let guess = mean.clamp(0, 20);
-            let rel = |x: i32| {
-                (((x - step / 2 - guess * step) * 4).div_euclid(step) + 7).clamp(0, 14) as usize
-            };
-            let half = |x: i32| {
-                (((x - step / 2 - guess * step) * 2).div_euclid(step) + 4).clamp(0, 7) as usize
-            };
-            let g = guess.min(3) as usize;
-            let values = [
-                a | l << 1 | u << 2 | d << 3 | b << 4 | ll << 5 | g << 6,
-                if a != 0 { rel(xa) } else { 15 } | (if l != 0 { rel(xl) } else { 15 }) << 4,
-                class(ground) | zone << 4,
-                if u != 0 { rel(xu) } else { 15 } | (if d != 0 { rel(xd) } else { 15 }) << 4,
-                rel(plane) | half(time) << 4 | a << 7,
-                off.min(7) | half(aligned) << 3 | g << 6,
-            ];
-            let set = a | l << 1 | u << 2 | d << 3;
-            let _ = qa;
-            let value = code_number(
-                bank,
-                coder,
-                &VALUE,
-                &values,
-                set,
-                guess,
-                u32::from(row[k].wrapping_sub(1)),
-            );
-            row[k] = value as u16 + 1;
-            current.kept[i] = row[k];
-            current.level[i] = floor + value as i32 * step + step / 2;
-            below += 1;
-            if a == 0 {
-                peak_before = peak;
-                peak_value = 0;
-            }
-            if current.kept[i] > peak_value {
-                peak_value = current.kept[i];
-                peak = k;
-                // How far this ridge has moved since the frame before.
-                let mut best = 0;
-                shift = 0;
-                for s in [0, 1, -1, 2, -2] {
-                    let q = before.kept[(i as i32 - s) as usize];
-                    if q > best {
-                        best = q;
-                        shift = s;
-                    }
-                }
+            if kept != 0 {
+                let fresh = self.rows[0].kept[i - 1] == 0;
+                peaks.note(k, kept, fresh, &self.rows[1].kept);
             }
         }
         self.frame += 1;
+    }
+
+    /// Codes bin `k`: value + 1 if it is kept, else 0. `ground` is the background above the
+    /// threshold in 1/8 dB, `change` the class of the threshold's change.
+    #[allow(clippy::too_many_arguments)]
+    #[inline]
+    fn code_pixel<C: BitCoder>(
+        &self,
+        bank: &mut Bank,
+        coder: &mut C,
+        pixel: u16,
+        k: usize,
+        ground: i32,
+        change: usize,
+        peaks: &Peaks,
+    ) -> u16 {
+        let [current, before, older] = &self.rows;
+        let (i, floor, step) = (k + PAD, self.floor(), self.step);
+        let first = usize::from(self.frame == 0);
+        let zone = usize::from(self.zones[k]);
+        // a, b, c: below in this frame; l, u, d: the frame before, here, above and below; ll: two before.
+        let (a, b, c) = (
+            flag(current.kept[i - 1]),
+            flag(current.kept[i - 2]),
+            flag(current.kept[i - 3]),
+        );
+        let (l, u, d) = (
+            flag(before.kept[i]),
+            flag(before.kept[i + 1]),
+            flag(before.kept[i - 1]),
+        );
+        let ll = flag(older.kept[i]);
+        let (xa, xb) = (current.level[i - 1] - floor, current.level[i - 2] - floor);
+        let past = |offset: i32| before.level[(i as i32 + offset) as usize] - floor;
+        let (xl, xu, xd) = (past(0), past(1), past(-1));
+        let old = |offset: i32| older.level[(i as i32 + offset) as usize] - floor;
+        let xll = old(0);
+        // The same place of the ridge pattern in the frame before, and one ridge further down.
+        let aligned_at = (i as i32 - peaks.shift) as usize;
+        let aligned = before.level[aligned_at] - floor;
+        let on_ridge = flag(before.kept[aligned_at]);
+        let off = (k - peaks.last).min(15);
+        let spacing = (peaks.last - peaks.before).min(15);
+        let harmonic = if spacing > 1 {
+            current.level[i - spacing] - floor
+        } else {
+            0
+        };
+        // Estimates of the level above the threshold.
+        let time = (2 * xl + xu + xd) / 4;
+        let plane = xa + xl - xd;
+        let blend = (6 * xa + 4 * xl + 3 * xu + 2 * xd + xll) / 16;
+        let far = (2 * xl + xu + xd + 2 * xll + old(1) + old(-1)) / 8;
+        let fine = ((blend + 160) / 8).clamp(0, 63) as usize;
+
+        coder.enter(Layer::Mask);
+        let contexts = [
+            pack([(zone, 4), (a, 1), (l, 1), (u, 1), (d, 1), (ll, 1), (b, 1)]),
+            pack([
+                (class(xl) / 2, 3),
+                (class(xa) / 2, 3),
+                (u, 1),
+                (d, 1),
+                (ll, 1),
+                (b, 1),
+            ]),
+            pack([
+                (class(plane), 4),
+                (class(ground) / 2, 3),
+                (a, 1),
+                (l, 1),
+                (b, 1),
+            ]),
+            pack([(off, 4), (spacing, 4), (a, 1), (l, 1), (u | d, 1)]),
+            pack([
+                (class(time), 4),
+                (class(ground) / 2, 3),
+                (change, 3),
+                (a, 1),
+            ]),
+            pack([(fine, 6), (class(ground) / 2, 3), (a, 1), (b, 1)]),
+            pack([
+                (class(far), 4),
+                (class(aligned) / 2, 3),
+                (a, 1),
+                (l, 1),
+                (c, 1),
+                (b, 1),
+            ]),
+        ];
+        let feature = |x: i32| (x * 4).clamp(-1023, 1023);
+        let features = [
+            256,
+            feature(xl),
+            feature(xa),
+            feature(xu),
+            feature(xd),
+            feature(xll),
+            feature(ground),
+            feature(aligned),
+            feature(harmonic),
+            feature(past(2)),
+            feature(past(-2)),
+            feature(xb),
+        ];
+        let sets = [
+            pack([(a, 1), (l, 1), (u, 1), (d, 1), (ll, 1), (first, 1)]),
+            pack([(zone, 4), (a, 1), (b, 1)]),
+            pack([(off, 4), (spacing / 2, 3)]),
+        ];
+        let keep = u32::from(pixel != 0);
+        if bank.code(coder, &MASK, &contexts, &features, sets, keep) == 0 {
+            return 0;
+        }
+
+        coder.enter(Layer::Values);
+        // Weights and estimates of the value, from neighbours that are kept.
+        let votes = [
+            (2 * l, xl),
+            (2 * a, xa),
+            (u, xu),
+            (d, xd),
+            (2 * (a & l & d), plane),
+            (a & b, 2 * xa - xb),
+        ];
+        let weight: i32 = votes.iter().map(|&(n, _)| n as i32).sum();
+        let sum: i32 = votes.iter().map(|&(n, x)| n as i32 * (x - step / 2)).sum();
+        let mean = if weight > 0 {
+            (sum + weight * step / 2).div_euclid(weight * step)
+        } else {
+            0
+        };
+        let guess = mean.clamp(0, 20);
+        // An estimate less the guess, in 1/4 and 1/2 of a step.
+        let past_guess = |x: i32| x - step / 2 - guess * step;
+        let quarters = |x: i32| ((past_guess(x) * 4).div_euclid(step) + 7).clamp(0, 14) as usize;
+        let halves = |x: i32| ((past_guess(x) * 2).div_euclid(step) + 4).clamp(0, 7) as usize;
+        let contexts = [
+            pack([
+                (a, 1),
+                (l, 1),
+                (u, 1),
+                (d, 1),
+                (b, 1),
+                (guess.min(3) as usize, 2),
+            ]),
+            pack([(off.min(7), 3), (halves(aligned), 3), (on_ridge, 1)]),
+            pack([(quarters(plane), 4), (halves(time) / 2, 2), (a, 1)]),
+        ];
+        let value = |x: i32| (x - step / 2) * 16 / step;
+        let estimates = [
+            Some(16 * guess + 24),
+            known(a, value(xa)),
+            known(l, value(xl)),
+            known(u, value(xu)),
+            known(d, value(xd)),
+            known(a & (l | d), value(plane)),
+            known(on_ridge, value(aligned)),
+            known(b, value(xb)),
+            known(ll, value(xll)),
+        ];
+        let sets = [pack([(a, 1), (l, 1), (u, 1), (d, 1)]), class(ground)];
+        let index = u32::from(pixel.wrapping_sub(1));
+        let index = code_number(
+            bank, coder, &VALUE, &contexts, &estimates, sets, guess, index,
+        );
+        index as u16 + 1
     }
 }
