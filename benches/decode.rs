@@ -13,7 +13,7 @@ use codec_format::header::Header;
 use codec_format::limits::Limits;
 use codec_format::model::Model;
 use codec_format::{Event, StreamReader, StreamWriter};
-use criterion::{criterion_group, criterion_main, Criterion};
+use criterion::Criterion;
 use std::hint::black_box;
 use support::{criterion, default_model, voice, whole, RealTime, RATE, SECONDS, SOURCE};
 
@@ -126,9 +126,9 @@ fn stages(c: &mut Criterion<RealTime>) {
     group.finish();
 }
 
-criterion_group! {
-    name = benches;
-    config = criterion();
-    targets = ends, stages
+fn main() {
+    let mut criterion = criterion().configure_from_args();
+    ends(&mut criterion);
+    stages(&mut criterion);
+    criterion.final_summary();
 }
-criterion_main!(benches);

@@ -12,7 +12,7 @@ use codec_format::limits::Limits;
 use codec_format::model::{Activation, Convolution, Layer, Model, Normalisation, Plane, Source};
 use codec_format::segment::SegmentCoder;
 use codec_format::symbols::Segment;
-use criterion::{criterion_group, criterion_main, Criterion, Throughput};
+use criterion::{Criterion, Throughput};
 use std::hint::black_box;
 use support::{criterion, voice, whole, RealTime, RATE, SOURCE};
 
@@ -169,9 +169,10 @@ fn symbols(c: &mut Criterion<RealTime>) {
     group.finish();
 }
 
-criterion_group! {
-    name = benches;
-    config = criterion();
-    targets = convolution, transform, symbols
+fn main() {
+    let mut criterion = criterion().configure_from_args();
+    convolution(&mut criterion);
+    transform(&mut criterion);
+    symbols(&mut criterion);
+    criterion.final_summary();
 }
-criterion_main!(benches);
