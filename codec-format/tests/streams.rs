@@ -133,7 +133,7 @@ proptest! {
         let mut bytes = bytes[..(chunks[1].offset + chunks[1].size) as usize].to_vec();
         for (kind, body) in bodies {
             let start = bytes.len();
-            bytes.push(kind % 8 | kind & 0x80);
+            bytes.push((kind % 8) | (kind & 0x80));
             let mut length = body.len();
             while length >= 128 {
                 bytes.push(length as u8 | 128);

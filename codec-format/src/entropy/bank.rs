@@ -7,6 +7,9 @@ use alloc::vec::Vec;
 /// One in the mixers' fixed point.
 const WEIGHT_ONE: i32 = 1 << 16;
 
+/// Most inputs of a mixer.
+const MAX_INPUTS: usize = 24;
+
 /// Mixers of a decision; their outputs are averaged.
 pub(crate) const MIXERS: usize = 3;
 
@@ -72,24 +75,29 @@ impl Bank {
         bit: u32,
     ) -> u32 {
         let Pace { limit, speed } = self.pace;
+        // Slots before features; a few zeros more cost less than a length known too late.
+        let mut inputs = [0i16; MAX_INPUTS];
         let mut index = [0usize; N];
-        let mut logits = [0i32; N];
         for n in 0..N {
             index[n] = site.slots[n] + contexts[n];
-            logits[n] = stretch((self.slots[index[n]] >> 16).max(1));
+            inputs[n] = stretch((self.slots[index[n]] >> 16).max(1)) as i16;
         }
+        for (input, &feature) in inputs[N..N + F].iter_mut().zip(features) {
+            *input = feature as i16;
+        }
+        let inputs = &inputs[..N + F];
         let mut first = [0usize; MIXERS];
         let mut mixed = [0i32; MIXERS];
         for m in 0..MIXERS {
             first[m] = site.sets[m] + sets[m] * (N + F);
             let weights = &self.weights[first[m]..first[m] + N + F];
-            let inputs = logits.iter().chain(features);
-            let sum: i64 = weights
+            // Below 2^31: 24 times 2^15 times 2816.
+            let sum: i32 = weights
                 .iter()
                 .zip(inputs)
-                .map(|(&w, &x)| i64::from(w) * i64::from(x))
+                .map(|(&w, &x)| i32::from((w >> 4) as i16) * i32::from(x))
                 .sum();
-            mixed[m] = (sum >> 16).clamp(-i64::from(LIMIT), i64::from(LIMIT)) as i32;
+            mixed[m] = (sum >> 12).clamp(-LIMIT, LIMIT);
         }
         let p = squash(mixed.iter().sum::<i32>().div_euclid(MIXERS as i32)).clamp(2, ONE - 2);
         let bit = coder.code(bit, p);
@@ -97,8 +105,8 @@ impl Bank {
             let error = (bit << 16) as i32 - squash(mixed[m]) as i32;
             let step = (error * speed) >> 8;
             let weights = &mut self.weights[first[m]..first[m] + N + F];
-            for (w, &x) in weights.iter_mut().zip(logits.iter().chain(features)) {
-                *w = (*w + ((x * step + (1 << 15)) >> 16))
+            for (w, &x) in weights.iter_mut().zip(inputs) {
+                *w = (*w + ((i32::from(x) * step + (1 << 15)) >> 16))
                     .clamp(-8 * WEIGHT_ONE, 8 * WEIGHT_ONE - 1);
             }
         }
