@@ -11,6 +11,7 @@ use crate::levels;
 use crate::network::{Completion, Network};
 use crate::phase::{self, StoredPhase};
 use crate::planes::{planes, Planes};
+use crate::settings::{is_too_short, SHORT_SEGMENTS};
 use crate::stft::{Complex32, Transform};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -47,8 +48,11 @@ impl Decoder {
     ///
     /// # Errors
     /// [`Error::Model`] if the model does not fit the header, [`Error::Settings`] if the header's
-    /// transform is not supported.
+    /// transform is not supported, its frames too dense or its segments too short (Spec §9).
     pub fn new(header: &Header, model: Option<&Model>) -> Result<Self> {
+        if is_too_short(&header.stft, header.segment_frames) {
+            return Err(Error::Settings { what: SHORT_SEGMENTS });
+        }
         let network = match model {
             Some(model) => Network::new(model, header)?,
             None => Network::interpolation(header),

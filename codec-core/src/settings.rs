@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::fft;
+use crate::stft::MAX_OVERLAP;
 use codec_format::header::{
     Header, LatticeShape, MaskKind, ModelId, PhaseKind, Quantiser, Signal, Stft, ValueCoding, WindowKind,
 };
@@ -120,8 +121,14 @@ impl Settings {
         if self.stft.hop == 0 || self.stft.hop > self.stft.window_length / 2 {
             return fail("hop must be from 1 to half the window");
         }
+        if usize::from(self.stft.hop) * MAX_OVERLAP < usize::from(self.stft.n_fft) {
+            return fail("hop must be at least a 64th of n_fft");
+        }
         if self.segment_frames == 0 {
             return fail("a segment needs at least one frame");
+        }
+        if is_too_short(&self.stft, self.segment_frames) {
+            return fail(SHORT_SEGMENTS);
         }
         if self.step == 0 {
             return fail("value step must be at least 1/8 dB");
@@ -180,6 +187,15 @@ impl Settings {
             phase: self.phase,
         }
     }
+}
+
+/// The rule on the length of segments, as errors tell it.
+pub(crate) const SHORT_SEGMENTS: &str = "a segment must be at least as long as n_fft";
+
+/// Whether segments are so short that a decoder, which works segment by segment and looks some transform
+/// lengths around each, would mostly repeat itself.
+pub(crate) fn is_too_short(stft: &Stft, segment_frames: u16) -> bool {
+    u32::from(segment_frames) * u32::from(stft.hop) < u32::from(stft.n_fft)
 }
 
 /// The origin for a clip whose loudest pixel has level `peak` dB, in 1/8 dB.

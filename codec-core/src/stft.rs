@@ -11,6 +11,9 @@ use codec_format::header::{Stft, WindowKind};
 pub use microfft::Complex32;
 use ndarray::Array2;
 
+/// Most frames that may begin within one transform length: what a stream can ask of a decoder is bounded by it.
+pub const MAX_OVERLAP: usize = 64;
+
 /// Floor of `|X|^2` before the logarithm: about 100 dB below the quietest 16-bit noise.
 const POWER_FLOOR: f32 = 1e-16;
 
@@ -26,7 +29,7 @@ impl Transform {
     ///
     /// # Errors
     /// [`Error::Settings`] if `n_fft` is not a power of two in 64..=4096, the window longer than it or
-    /// shorter than 2, or the hop zero or longer than half the window.
+    /// shorter than 2, or the hop zero, longer than half the window or less than a [`MAX_OVERLAP`]th of `n_fft`.
     pub fn new(stft: &Stft, hop: usize) -> Result<Self> {
         let n = usize::from(stft.n_fft);
         let length = usize::from(stft.window_length);
@@ -38,6 +41,9 @@ impl Transform {
         }
         if hop == 0 || hop > length / 2 {
             return Err(Error::Settings { what: "hop must be from 1 to half the window" });
+        }
+        if hop * MAX_OVERLAP < n {
+            return Err(Error::Settings { what: "hop, upsampling included, must be at least a 64th of n_fft" });
         }
         let mut window = vec![0.0; n];
         let start = (n - length) / 2;
@@ -214,5 +220,11 @@ mod tests {
     #[test]
     fn rejects_a_hop_longer_than_half_the_window() {
         assert!(Transform::new(&stft(), 257).is_err());
+    }
+
+    #[test]
+    fn rejects_more_overlap_than_a_decoder_should_have_to_bear() {
+        assert!(Transform::new(&stft(), 8).is_ok());
+        assert!(Transform::new(&stft(), 7).is_err());
     }
 }

@@ -51,7 +51,7 @@ impl Sink {
 /// Decodes with the model if it fits, else without; `None` where the transform is not supported.
 fn decoder(header: &Header, model: Option<&Model>) -> Option<Decoder> {
     let model = model.filter(|model| Decoder::new(header, Some(model)).is_ok());
-    let upsampling = model.map_or(8, |model| usize::from(model.upsampling));
+    let upsampling = model.map_or(1, |model| usize::from(model.upsampling));
     if usize::from(header.stft.n_fft) * upsampling > MOST_OVERLAP * usize::from(header.stft.hop) {
         return None;
     }
@@ -135,15 +135,18 @@ fn settings(draws: &mut Draws<'_>) -> Settings {
     };
     let bins = u32::from(n_fft) / 2 + 1;
     let sparsity = |draws: &mut Draws<'_>| draws.below(101) as f32 / 100.0;
+    let hop = window_length >> (1 + draws.below(3));
+    // A segment is at least as long as the transform.
+    let least = n_fft.div_ceil(hop);
     Settings {
         rate: draws.one_of(&[8_000, 16_000, 48_000]),
         stft: Stft {
             n_fft,
             window_length,
             window: draws.one_of(&[WindowKind::Hann, WindowKind::Sine]),
-            hop: window_length >> (1 + draws.below(3)),
+            hop,
         },
-        segment_frames: 1 + draws.below(32) as u16,
+        segment_frames: least + draws.below(32) as u16,
         step: 1 + draws.below(255) as u8,
         policy: match draws.below(4) {
             0 => Policy::Ridge {
