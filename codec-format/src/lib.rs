@@ -1,6 +1,90 @@
 //! The `.sparc` container: bytes to symbols and back.
+//!
+//! A `.sparc` stream holds, for every channel, a *sparse image*: the few pixels of a log-power
+//! spectrogram that an encoder chose to keep, a coarse lattice of background levels, and perhaps some
+//! phases. This crate knows how such images become bytes; it never computes a sample. What the symbols
+//! mean, and how sound is made of them, is the business of `codec-core`. The format itself is laid down
+//! in `spec/sparc.md`, whose sections the code cites.
+//!
+//! # Writing and reading
+//!
+//! ```
+//! use codec_format::header::*;
+//! use codec_format::symbols::*;
+//! use codec_format::{Event, Limits, StreamReader, StreamWriter};
+//!
+//! # fn main() -> codec_format::Result<()> {
+//! let signal = Signal { rate: 16_000, channels: 1 };
+//! let header = Header {
+//!     source: signal,
+//!     coded: signal,
+//!     total_samples: Some(512),
+//!     pre_skip: 0,
+//!     stft: Stft { n_fft: 512, window_length: 512, window: WindowKind::Hann, hop: 256 },
+//!     segment_frames: 64,
+//!     model: None,
+//!     quantiser: Quantiser { origin: -320, step: 48 },
+//!     mask: MaskKind::Ridge { threshold_step: 16 },
+//!     values: ValueCoding::Context,
+//!     lattice: Some(LatticeShape { bands: 14, every: 2, step: 32 }),
+//!     phase: PhaseKind::None,
+//! };
+//! // 512 samples take three frames, centred on samples 0, 256 and 512: one short segment.
+//! assert_eq!((header.frames_for(512), header.segments_for(512)), (3, 1));
+//! let (bins, frames) = (header.stft.bins(), 3);
+//! let mut mask = Mask::repeat(false, bins * frames);
+//! mask.set(bins + 20, true);
+//! let image = SparseImage {
+//!     bins,
+//!     frames,
+//!     mask,
+//!     values: vec![2],
+//!     thresholds: vec![24; frames],
+//!     lattice: vec![9; 2 * 14],
+//!     phases: Phases::default(),
+//! };
+//! let segment = Segment { index: 0, channels: vec![image] };
+//!
+//! let mut stream = Vec::new();
+//! let mut writer = StreamWriter::new(&header, &Limits::default(), &mut stream)?;
+//! writer.segment(&segment, &mut stream)?;
+//! writer.finish(512, &mut stream)?;
+//!
+//! let mut reader = StreamReader::new(&Limits::default());
+//! reader.push(&stream); // In pieces of any size.
+//! reader.finish();
+//! let mut read = Vec::new();
+//! while let Some(event) = reader.next_event()? {
+//!     if let Event::Segment(segment) = event {
+//!         read.push(segment);
+//!     }
+//! }
+//! assert_eq!(read, [segment]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The way through the crate
+//!
+//! [`header`] and [`symbols`] name what is coded. [`SegmentCoder`] turns one segment into bytes and
+//! back: an adaptive binary range coder whose probabilities are mixed from contexts and start from a
+//! trained table ([`PRIORS`], made by [`train`]). [`StreamWriter`] and [`StreamReader`] wrap segments in
+//! checked chunks; [`inspect`] shows what lies where. [`model`] and [`model_file`] hold the networks
+//! that complete the images.
+//!
+//! # Hostile input
+//!
+//! No bytes make this crate panic, allocate by a declared length, or work without bound: every size is
+//! held against [`Limits`] first, and [`Error`] says who is at fault and where. Damage behind the
+//! header costs the segments it hits and no others. Everything is integer arithmetic, so symbols are
+//! the same on every machine.
+//!
+//! # Features
+//!
+//! - `std` (off): `std::error::Error` for [`Error`]. Nothing else needs it.
 #![no_std]
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
 extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
@@ -17,6 +101,7 @@ mod lattice_grid;
 pub mod limits;
 pub mod metadata;
 pub mod model;
+mod model_check;
 pub mod model_file;
 pub mod reader;
 mod seeded;

@@ -1,56 +1,28 @@
 //! Segments: the symbols of about a second and their bytes (Spec §5).
 
+mod bits;
+mod check;
 mod lattice;
 mod number;
 mod phases;
 mod plain;
+mod raw;
 mod ridge;
+
+pub use bits::LayerBits;
 
 use crate::bytes::{put_varint, Cursor};
 use crate::entropy::bank::Bank;
 use crate::entropy::priors::PRIORS;
-use crate::entropy::range::{BitCoder, Decoder, Encoder, Layer, Meter, Null};
+use crate::entropy::range::{BitCoder, Decoder, Encoder, Meter, Null};
 use crate::error::{Error, Result};
 use crate::header::{Header, MaskKind, PhaseKind, ValueCoding};
 use crate::lattice_grid::{band_edges, Spread};
-use crate::limits::{check, Limits};
-use crate::seeded::seeded_mask;
-use crate::symbols::{Mask, Phases, Segment, SparseImage};
+use crate::limits::Limits;
+use crate::symbols::Segment;
 use alloc::vec;
 use alloc::vec::Vec;
-
-/// Bits of a segment by layer: ideal code lengths from the coder's probabilities, and whole bits of
-/// what is written plainly.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct LayerBits {
-    /// Positions, in 1/256 bit.
-    pub mask: u64,
-    /// Values, in 1/256 bit.
-    pub values: u64,
-    /// Thresholds of the ridge mask, in 1/256 bit.
-    pub thresholds: u64,
-    /// The background lattice, in 1/256 bit.
-    pub lattice: u64,
-    /// Stored phases and their positions, in 1/256 bit.
-    pub phases: u64,
-}
-
-impl LayerBits {
-    /// The sum over the layers, in 1/256 bit.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        self.mask + self.values + self.thresholds + self.lattice + self.phases
-    }
-
-    /// Adds another segment's bits.
-    pub fn add(&mut self, other: &LayerBits) {
-        self.mask += other.mask;
-        self.values += other.values;
-        self.thresholds += other.thresholds;
-        self.lattice += other.lattice;
-        self.phases += other.phases;
-    }
-}
+use bits::layer_bits;
 
 /// One channel while it is coded. Zero means "not there" in `kept` and `angles`, so that the same
 /// code reads the planes when it encodes and fills them when it decodes.
@@ -299,164 +271,6 @@ impl SegmentCoder {
         Ok((index, frames as usize))
     }
 
-    /// Holds the segment against the header; returns its frames.
-    fn check_segment(&self, segment: &Segment) -> Result<usize> {
-        let usage = |what| Err(Error::Usage { what });
-        let header = &self.header;
-        if segment.channels.len() != usize::from(header.coded.channels) {
-            return usage("segment with another channel count than the header");
-        }
-        let frames = segment.channels[0].frames;
-        if frames == 0 || frames > usize::from(header.segment_frames) {
-            return usage("segment without frames or with more than the header allows");
-        }
-        check(
-            "segment pixels",
-            (frames * self.bins * segment.channels.len()) as u64,
-            self.limits.segment_pixels as u64,
-        )?;
-        for (channel, image) in segment.channels.iter().enumerate() {
-            if image.bins != self.bins || image.frames != frames {
-                return usage("image with another size than the header or its neighbour");
-            }
-            let pixels = frames * self.bins;
-            if image.mask.len() != pixels {
-                return usage("mask of another size than the image");
-            }
-            let kept = image.mask.count_ones();
-            if image.values.len() != kept {
-                return usage("values do not match the mask");
-            }
-            let ridge = matches!(header.mask, MaskKind::Ridge { .. });
-            if image.thresholds.len() != if ridge { frames } else { 0 } {
-                return usage("thresholds: one a frame with the ridge mask, none otherwise");
-            }
-            if let MaskKind::Seeded { seed } = header.mask {
-                if image.mask != seeded_mask(seed, segment.index, channel, pixels, kept) {
-                    return usage("mask is not the seeded one");
-                }
-            }
-            let cells = header.lattice.map_or(0, |shape| shape.cells(frames));
-            if image.lattice.len() != cells {
-                return usage("lattice of another size than the header says");
-            }
-            let phases = &image.phases;
-            let (wanted, bits) = match header.phase {
-                PhaseKind::None => (0, 0),
-                PhaseKind::Thresholded { bits, .. } | PhaseKind::All { bits } => (pixels, bits),
-            };
-            if phases.mask.len() != wanted || phases.angles.len() != phases.mask.count_ones() {
-                return usage("phases do not match their mask or the header");
-            }
-            if matches!(header.phase, PhaseKind::All { .. }) && phases.angles.len() != pixels {
-                return usage("phase kind all without every phase");
-            }
-            if phases.angles.iter().any(|&angle| angle >> bits != 0) {
-                return usage("phase index of more bits than the header says");
-            }
-        }
-        Ok(frames)
-    }
-
-    /// Positions and values that are written plainly, before everything entropy coded.
-    fn write_raw(&self, image: &SparseImage, bytes: &mut Vec<u8>, bits: &mut LayerBits) {
-        let start = bytes.len();
-        match self.header.mask {
-            MaskKind::Ridge { .. } => return,
-            // Spec §5.2.1, §5.2.3
-            MaskKind::Seeded { .. } | MaskKind::RunLength => {
-                put_varint(bytes, image.values.len() as u64);
-            }
-            // Spec §5.2.2
-            MaskKind::Packed => {
-                let mut mask = image.mask.clone();
-                mask.set_uninitialized(false);
-                bytes.extend_from_slice(mask.as_raw_slice());
-            }
-        }
-        bits.mask += 2048 * (bytes.len() - start) as u64;
-        if self.header.values == ValueCoding::Packed {
-            let start = bytes.len();
-            plain::write_packed(&image.values, bytes);
-            bits.values += 2048 * (bytes.len() - start) as u64;
-        }
-    }
-
-    /// The inverse of [`SegmentCoder::write_raw`]: a plane whose kept pixels are marked as far as
-    /// they are known, and the values if they are.
-    fn read_raw(
-        &self,
-        cursor: &mut Cursor<'_>,
-        index: u32,
-        channel: usize,
-        frames: usize,
-        bits: &mut LayerBits,
-    ) -> Result<(Plane, Option<RawValues>)> {
-        let pixels = frames * self.bins;
-        let shape = self.header.lattice;
-        let mut plane = Plane {
-            kept: vec![0; pixels],
-            angles: vec![
-                0;
-                if self.header.phase == PhaseKind::None {
-                    0
-                } else {
-                    pixels
-                }
-            ],
-            thresholds: match self.header.mask {
-                MaskKind::Ridge { .. } => vec![0; frames],
-                _ => Vec::new(),
-            },
-            lattice: vec![0; shape.map_or(0, |shape| shape.cells(frames))],
-        };
-        let start = cursor.at();
-        let count = match self.header.mask {
-            MaskKind::Ridge { .. } => return Ok((plane, None)),
-            MaskKind::Seeded { .. } | MaskKind::RunLength => {
-                let count = cursor.varint("count of kept pixels")?;
-                if count > pixels as u64 {
-                    return Err(Error::Malformed {
-                        what: "count of kept pixels",
-                        at: start,
-                    });
-                }
-                if let MaskKind::Seeded { seed } = self.header.mask {
-                    for pixel in
-                        seeded_mask(seed, index, channel, pixels, count as usize).iter_ones()
-                    {
-                        plane.kept[pixel] = 1;
-                    }
-                }
-                count as usize
-            }
-            MaskKind::Packed => {
-                let raw = cursor.take((pixels + 7) / 8, "packed mask")?;
-                let mask = bitvec::slice::BitSlice::<u8, bitvec::order::Lsb0>::from_slice(raw);
-                if mask[pixels..].any() {
-                    return Err(Error::Malformed {
-                        what: "padding of packed mask",
-                        at: start,
-                    });
-                }
-                for pixel in mask[..pixels].iter_ones() {
-                    plane.kept[pixel] = 1;
-                }
-                mask[..pixels].count_ones()
-            }
-        };
-        bits.mask += 2048 * (cursor.at() - start);
-        if self.header.values != ValueCoding::Packed {
-            return Ok((plane, Some((count, None))));
-        }
-        let start = cursor.at();
-        let (values, taken) =
-            plain::read_packed(cursor.peek(), count).map_err(|error| error.offset_by(start))?;
-        cursor.take(taken, "packed values")?;
-        bits.values += 2048 * taken as u64;
-        Ok((plane, Some((count, Some(values)))))
-    }
-
     /// Codes everything that is entropy coded, in either direction (Spec §5.3).
     fn code<C: BitCoder>(
         &self,
@@ -523,61 +337,6 @@ impl SegmentCoder {
         }
         Ok(())
     }
-
-    fn plane_of(&self, image: &SparseImage) -> Plane {
-        let mut kept = vec![0; image.bins * image.frames];
-        // Values written plainly must not reach the contexts: the decoder does not have them yet.
-        let known = self.header.values == ValueCoding::Context
-            || matches!(self.header.mask, MaskKind::Ridge { .. });
-        for (pixel, &value) in image.mask.iter_ones().zip(&image.values) {
-            kept[pixel] = if known { u16::from(value) + 1 } else { 1 };
-        }
-        let mut angles = vec![0; image.phases.mask.len()];
-        for (pixel, &angle) in image.phases.mask.iter_ones().zip(&image.phases.angles) {
-            angles[pixel] = angle + 1;
-        }
-        Plane {
-            kept,
-            angles,
-            thresholds: image.thresholds.clone(),
-            lattice: image.lattice.clone(),
-        }
-    }
-
-    fn image_of(&self, plane: Plane, frames: usize) -> SparseImage {
-        let pixels = frames * self.bins;
-        let values = plane
-            .kept
-            .iter()
-            .filter(|&&q| q != 0)
-            .map(|&q| (q - 1) as u8)
-            .collect();
-        let mut mask = Mask::repeat(false, pixels);
-        for (pixel, _) in plane.kept.iter().enumerate().filter(|(_, &q)| q != 0) {
-            mask.set(pixel, true);
-        }
-        let mut phases = Phases {
-            mask: Mask::repeat(false, plane.angles.len()),
-            angles: plane
-                .angles
-                .iter()
-                .filter(|&&a| a != 0)
-                .map(|&a| a - 1)
-                .collect(),
-        };
-        for (pixel, _) in plane.angles.iter().enumerate().filter(|(_, &a)| a != 0) {
-            phases.mask.set(pixel, true);
-        }
-        SparseImage {
-            bins: self.bins,
-            frames,
-            mask,
-            values,
-            thresholds: plane.thresholds,
-            lattice: plane.lattice,
-            phases,
-        }
-    }
 }
 
 /// Assumed depth of the background below the threshold where there is no lattice, 1/8 dB (Spec §5.3).
@@ -619,16 +378,5 @@ impl Channel {
             },
             background: vec![0; bins],
         }
-    }
-}
-
-fn layer_bits(cost: &[u64; 5]) -> LayerBits {
-    let of = |layer: Layer| (cost[layer as usize] + 128) >> 8;
-    LayerBits {
-        mask: of(Layer::Mask),
-        values: of(Layer::Values),
-        thresholds: of(Layer::Thresholds),
-        lattice: of(Layer::Lattice),
-        phases: of(Layer::Phases),
     }
 }
