@@ -233,7 +233,12 @@ pub struct Roundtrip {
     #[arg(required = true, value_name = "IN")]
     pub inputs: Vec<PathBuf>,
     /// Folder for the .sparc files, decoded WAVs and pictures
-    #[arg(short = 'd', long, value_name = "DIR", default_value = "sparc-roundtrip")]
+    #[arg(
+        short = 'd',
+        long,
+        value_name = "DIR",
+        default_value = "sparc-roundtrip"
+    )]
     pub out_dir: PathBuf,
     #[command(flatten)]
     pub coding: Coding,
@@ -256,7 +261,11 @@ fn parse_bitrate(text: &str) -> Result<u32, String> {
 fn parse_within(text: &str, range: std::ops::RangeInclusive<f32>) -> Result<f32, String> {
     match text.parse::<f32>() {
         Ok(x) if range.contains(&x) => Ok(x),
-        _ => Err(format!("a number from {} to {}", range.start(), range.end())),
+        _ => Err(format!(
+            "a number from {} to {}",
+            range.start(),
+            range.end()
+        )),
     }
 }
 

@@ -23,11 +23,15 @@ pub fn jobs(files: &Files, extension: &str) -> Result<Vec<Job>, Failure> {
     let arguments = |text: String| Fault::Arguments(text).of("arguments");
     let Some(folder) = &files.out_dir else {
         return match files.paths.as_slice() {
-            [input, output] if is_pipe(output) || input != output => {
-                Ok(vec![Job { input: input.clone(), output: output.clone() }])
-            }
+            [input, output] if is_pipe(output) || input != output => Ok(vec![Job {
+                input: input.clone(),
+                output: output.clone(),
+            }]),
             [_, _] => Err(arguments("input and output are the same file".into())),
-            paths => Err(arguments(format!("{} files given: IN OUT wanted, or --out-dir DIR IN...", paths.len()))),
+            paths => Err(arguments(format!(
+                "{} files given: IN OUT wanted, or --out-dir DIR IN...",
+                paths.len()
+            ))),
         };
     };
     output::make_folder(folder).map_err(|fault| fault.of(folder.display()))?;
@@ -37,9 +41,14 @@ pub fn jobs(files: &Files, extension: &str) -> Result<Vec<Job>, Failure> {
         let output = output::in_folder(folder, input, extension);
         if let Some(other) = taken.insert(output.clone(), input) {
             let (a, b, to) = (other.display(), input.display(), output.display());
-            return Err(arguments(format!("{a} and {b} would both be written to {to}")));
+            return Err(arguments(format!(
+                "{a} and {b} would both be written to {to}"
+            )));
         }
-        jobs.push(Job { input: input.clone(), output });
+        jobs.push(Job {
+            input: input.clone(),
+            output,
+        });
     }
     Ok(jobs)
 }
@@ -64,7 +73,11 @@ pub fn name_of_output(path: &Path) -> String {
 
 /// Does `work` for every job and returns what failed, in the order of the jobs. `work` returns a line
 /// about its result, shown on a terminal.
-pub fn run(jobs: &[Job], quiet: bool, work: impl Fn(&Job, &Progress) -> Result<String, Failure> + Sync) -> Vec<Failure> {
+pub fn run(
+    jobs: &[Job],
+    quiet: bool,
+    work: impl Fn(&Job, &Progress) -> Result<String, Failure> + Sync,
+) -> Vec<Failure> {
     if let [job] = jobs {
         let progress = Progress::spinner(quiet, "working");
         return match work(job, &progress) {
@@ -100,19 +113,32 @@ mod tests {
     use super::*;
 
     fn files(paths: &[&str], out_dir: Option<&Path>) -> Files {
-        Files { paths: paths.iter().map(PathBuf::from).collect(), out_dir: out_dir.map(Path::to_path_buf) }
+        Files {
+            paths: paths.iter().map(PathBuf::from).collect(),
+            out_dir: out_dir.map(Path::to_path_buf),
+        }
     }
 
     #[test]
     fn two_paths_are_one_job() {
         let jobs = jobs(&files(&["a.wav", "b.sparc"], None), "sparc").unwrap();
-        assert_eq!(jobs, [Job { input: "a.wav".into(), output: "b.sparc".into() }]);
+        assert_eq!(
+            jobs,
+            [Job {
+                input: "a.wav".into(),
+                output: "b.sparc".into()
+            }]
+        );
     }
 
     #[test]
     fn other_counts_and_the_same_file_twice_are_refused() {
         for paths in [&["a"][..], &["a", "b", "c"], &["a", "a"]] {
-            assert_eq!(jobs(&files(paths, None), "sparc").unwrap_err().fault.code(), 2, "{paths:?}");
+            assert_eq!(
+                jobs(&files(paths, None), "sparc").unwrap_err().fault.code(),
+                2,
+                "{paths:?}"
+            );
         }
         assert!(jobs(&files(&["-", "-"], None), "sparc").is_ok());
     }
@@ -120,13 +146,25 @@ mod tests {
     #[test]
     fn two_inputs_of_one_name_are_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let failure = jobs(&files(&["x/a.wav", "y/a.flac"], Some(folder.path())), "sparc").unwrap_err();
-        assert!(failure.to_string().contains("would both be written"), "{failure}");
+        let failure = jobs(
+            &files(&["x/a.wav", "y/a.flac"], Some(folder.path())),
+            "sparc",
+        )
+        .unwrap_err();
+        assert!(
+            failure.to_string().contains("would both be written"),
+            "{failure}"
+        );
     }
 
     #[test]
     fn a_failure_does_not_stop_the_others() {
-        let jobs: Vec<Job> = (0..5).map(|i| Job { input: i.to_string().into(), output: "o".into() }).collect();
+        let jobs: Vec<Job> = (0..5)
+            .map(|i| Job {
+                input: i.to_string().into(),
+                output: "o".into(),
+            })
+            .collect();
         let done = std::sync::atomic::AtomicUsize::new(0);
         let failures = run(&jobs, true, |job, _| {
             done.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -136,6 +174,9 @@ mod tests {
             }
         });
         assert_eq!(done.into_inner(), 5);
-        assert_eq!(failures.iter().map(|f| f.file.as_str()).collect::<Vec<_>>(), ["1", "3"]);
+        assert_eq!(
+            failures.iter().map(|f| f.file.as_str()).collect::<Vec<_>>(),
+            ["1", "3"]
+        );
     }
 }

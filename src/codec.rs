@@ -31,8 +31,16 @@ pub fn encode(
     let channels = u8::try_from(clip.channels.len())
         .ok()
         .filter(|&channels| channels <= limit)
-        .ok_or_else(|| Fault::Limit(format!("has {} channels; at most {limit} are taken", clip.channels.len())))?;
-    let source = Signal { rate: clip.rate, channels };
+        .ok_or_else(|| {
+            Fault::Limit(format!(
+                "has {} channels; at most {limit} are taken",
+                clip.channels.len()
+            ))
+        })?;
+    let source = Signal {
+        rate: clip.rate,
+        channels,
+    };
     let total = clip.len() as u64;
     let wanted = resample::length(total, clip.rate, settings.rate) as usize;
     let pcm = clip
@@ -51,15 +59,21 @@ pub fn encode(
         }
         Target::Bitrate { bitrate, strict } => {
             // An embedded model counts, as every byte of the file does.
-            let spent = embedded.map_or(0.0, |loaded| loaded.file.len() as f64 * 8.0 / clip.seconds());
+            let spent = embedded.map_or(0.0, |loaded| {
+                loaded.file.len() as f64 * 8.0 / clip.seconds()
+            });
             let left = f64::from(bitrate) - spent;
             if left < 1.0 {
-                return Err(Fault::Arguments(format!("the embedded model alone takes {spent:.0} bit/s of this clip")));
+                return Err(Fault::Arguments(format!(
+                    "the embedded model alone takes {spent:.0} bit/s of this clip"
+                )));
             }
             let fitted = rate::encode_to_bitrate(&pcm, source, total, left as u32, settings, id)?;
             if strict && !fitted.fits {
                 let least = (fitted.bytes as f64 * 8.0 / clip.seconds() + spent).ceil();
-                return Err(Fault::Arguments(format!("{bitrate} bit/s are too few: this clip takes at least {least}")));
+                return Err(Fault::Arguments(format!(
+                    "{bitrate} bit/s are too few: this clip takes at least {least}"
+                )));
             }
             fitted.encoded
         }
@@ -91,7 +105,10 @@ fn with_margin(settings: &Settings, margin: f32) -> Settings {
 
 /// The ridge margin that drops `sparsity` of the pixels, as nearly as thresholds allow.
 fn margin_for(analysis: &Analysis, settings: &Settings, sparsity: f32) -> Result<f32, Fault> {
-    let source = Signal { rate: settings.rate, channels: analysis.channels() as u8 };
+    let source = Signal {
+        rate: settings.rate,
+        channels: analysis.channels() as u8,
+    };
     let kept = |margin: f32| -> Result<f64, Fault> {
         let encoded = encode_analysis(analysis, source, 0, &with_margin(settings, margin), None)?;
         let images = || encoded.segments.iter().flat_map(|s| &s.channels);
@@ -125,8 +142,8 @@ pub struct Stream {
     pub size: usize,
     /// The segments by index; `None` where one was lost.
     pub parts: Vec<Option<Segment>>,
-    /// Where the file is damaged: byte offset and what is wrong.
-    pub damage: Vec<(u64, Error)>,
+    /// What is damaged, and where.
+    pub damage: Vec<Error>,
 }
 
 /// Lost segments that are concealed whatever the rest of the file is like.
@@ -139,32 +156,62 @@ pub fn read(bytes: &[u8]) -> Result<Stream, Fault> {
     reader.finish();
     let (mut header, mut total, mut embedded) = (None, None, None);
     let (mut segments, mut damage) = (Vec::<Segment>::new(), Vec::new());
+    // Whether damage came after the last sound segment.
+    let mut tail_damaged = false;
     loop {
         match reader.next_event() {
             Ok(Some(Event::Header(found))) => header = Some(*found),
             Ok(Some(Event::Model(file))) => embedded = Some(models::parse(file)?),
-            Ok(Some(Event::Segment(segment))) => segments.push(segment),
-            Ok(Some(Event::DamagedSegment { at, error, .. })) => damage.push((at, error)),
+            Ok(Some(Event::Segment(segment))) => {
+                segments.push(segment);
+                tail_damaged = false;
+            }
+            Ok(Some(Event::DamagedSegment { error, .. })) => {
+                damage.push(error);
+                tail_damaged = true;
+            }
             Ok(Some(Event::End { total: found })) => total = Some(found),
             Ok(Some(_)) => {}
             Ok(None) => break,
+            // The last segments are there, but damaged.
+            Err(Error::Truncated {
+                what: "segments", ..
+            }) if tail_damaged => {
+                total = header
+                    .as_ref()
+                    .and_then(|header: &Header| header.total_samples);
+                break;
+            }
             Err(error) => return Err(error.into()),
         }
     }
     let (Some(header), Some(total)) = (header, total) else {
         return Err(Fault::Stream("ends before it tells its length".into()));
     };
-    let samples = total.checked_mul(u64::from(header.source.channels)).unwrap_or(u64::MAX);
+    let samples = total
+        .checked_mul(u64::from(header.source.channels))
+        .unwrap_or(u64::MAX);
     if samples.max(header.coded_samples(total)) > MAX_SAMPLES {
-        return Err(Fault::Limit(format!("{samples} samples exceed the limit of {MAX_SAMPLES}")));
+        return Err(Fault::Limit(format!(
+            "{samples} samples exceed the limit of {MAX_SAMPLES}"
+        )));
     }
     // A few bytes must not claim hours that they do not hold.
     let wanted = usize::try_from(header.segments_for(total)).unwrap_or(usize::MAX);
     let lost = wanted.saturating_sub(segments.len());
     if lost > CONCEALED_ANYWAY + 10 * segments.len() {
-        return Err(Fault::Stream(format!("{lost} of its {wanted} segments are missing")));
+        return Err(Fault::Stream(format!(
+            "{lost} of its {wanted} segments are missing"
+        )));
     }
-    let mut stream = Stream { header, total, embedded, size: bytes.len(), parts: vec![None; wanted], damage };
+    let mut stream = Stream {
+        header,
+        total,
+        embedded,
+        size: bytes.len(),
+        parts: vec![None; wanted],
+        damage,
+    };
     for segment in segments {
         let index = segment.index as usize;
         let frames = segment.channels.first().map_or(0, |image| image.frames);
@@ -179,28 +226,42 @@ impl Stream {
     /// What was lost, in words, if anything was.
     pub fn concealed(&self) -> Option<String> {
         let lost = self.parts.iter().filter(|part| part.is_none()).count();
-        let where_ = self.damage.first().map_or(String::new(), |(at, error)| format!(" (byte {at}: {error})"));
+        let where_ = self
+            .damage
+            .first()
+            .map_or(String::new(), |error| format!(" ({error})"));
         match (lost, self.damage.len()) {
             (0, 0) => None,
             (0, _) => Some(format!("is damaged, though no segment is lost{where_}")),
-            _ => Some(format!("{lost} of {} segments are damaged and were concealed{where_}", self.parts.len())),
+            _ => Some(format!(
+                "{lost} of {} segments are damaged and were concealed{where_}",
+                self.parts.len()
+            )),
         }
     }
 
     /// Frames of segment `index`.
     fn frames_in(&self, index: usize) -> usize {
         let length = u64::from(self.header.segment_frames);
-        let left = self.header.frames_for(self.total).saturating_sub(index as u64 * length);
+        let left = self
+            .header
+            .frames_for(self.total)
+            .saturating_sub(index as u64 * length);
         left.min(length) as usize
     }
 }
 
 /// The model a stream asks for: within it, given, or built in. `None` if it asks for none.
 pub fn model_for<'a>(stream: &'a Stream, given: &'a Given) -> Result<Option<&'a Model>, Fault> {
-    let Some(wanted) = stream.header.model else { return Ok(None) };
+    let Some(wanted) = stream.header.model else {
+        return Ok(None);
+    };
     let by_argument = match given {
         Given::File(loaded) if loaded.id != wanted => {
-            return Err(Fault::Model(format!("needs model {wanted}, but --model gives {}", loaded.id)));
+            return Err(Fault::Model(format!(
+                "needs model {wanted}, but --model gives {}",
+                loaded.id
+            )));
         }
         Given::File(loaded) => Some(&**loaded),
         Given::None => return Ok(None),

@@ -43,7 +43,12 @@ pub fn settings(coding: &Coding, channels: usize) -> Result<(Settings, Target), 
     match &coding.mask {
         None => {}
         Some(MaskChoice::Ridge) => settings.policy = Settings::speech().policy,
-        Some(MaskChoice::Uniform) => settings.policy = Policy::Uniform { sparsity, seed: coding.seed },
+        Some(MaskChoice::Uniform) => {
+            settings.policy = Policy::Uniform {
+                sparsity,
+                seed: coding.seed,
+            }
+        }
         Some(MaskChoice::Energy) => settings.policy = Policy::Energy { sparsity },
         Some(MaskChoice::File(path)) => {
             let mask = std::fs::read(path)
@@ -64,7 +69,10 @@ pub fn settings(coding: &Coding, channels: usize) -> Result<(Settings, Target), 
         },
         Some(PhaseChoice::None) => PhaseKind::None,
         Some(PhaseChoice::All) => PhaseKind::All { bits },
-        Some(PhaseChoice::Threshold(db)) => PhaseKind::Thresholded { bits, threshold: (db * 8.0).round() as i16 },
+        Some(PhaseChoice::Threshold(db)) => PhaseKind::Thresholded {
+            bits,
+            threshold: (db * 8.0).round() as i16,
+        },
     };
     if let Some(origin) = coding.origin {
         settings.origin = Some((origin * 8.0).round() as i16);
@@ -72,20 +80,28 @@ pub fn settings(coding: &Coding, channels: usize) -> Result<(Settings, Target), 
     let ridge = matches!(settings.policy, Policy::Ridge { .. });
     let target = match (coding.bitrate, coding.quality, coding.sparsity) {
         (Some(_), _, _) | (_, Some(_), _) if !ridge => {
-            return Err(arguments("--bitrate and --quality need the ridge mask; give --sparsity with other masks"));
+            return Err(arguments(
+                "--bitrate and --quality need the ridge mask; give --sparsity with other masks",
+            ));
         }
-        (Some(bitrate), _, _) => Target::Bitrate { bitrate, strict: true },
+        (Some(bitrate), _, _) => Target::Bitrate {
+            bitrate,
+            strict: true,
+        },
         (_, Some(quality), _) => {
             apply_quality(&mut settings, quality);
             Target::Settings
         }
         (_, _, Some(sparsity)) if ridge => Target::RidgeSparsity(sparsity),
         (_, _, Some(_)) if matches!(settings.policy, Policy::Explicit(_)) => {
-            return Err(arguments("--sparsity has no meaning with a mask from a file"));
+            return Err(arguments(
+                "--sparsity has no meaning with a mask from a file",
+            ));
         }
-        (None, None, None) if ridge && coding.profile == Profile::Speech => {
-            Target::Bitrate { bitrate: DEFAULT_BITRATE * channels, strict: false }
-        }
+        (None, None, None) if ridge && coding.profile == Profile::Speech => Target::Bitrate {
+            bitrate: DEFAULT_BITRATE * channels,
+            strict: false,
+        },
         _ => Target::Settings,
     };
     if let (Profile::Speech, Target::Bitrate { bitrate, .. }) = (coding.profile, target) {
@@ -95,10 +111,12 @@ pub fn settings(coding: &Coding, channels: usize) -> Result<(Settings, Target), 
     Ok((settings, target))
 }
 
-/// Sets the ridge margin, and what goes with it, for a quality of 0..=10.
+/// Sets the ridge margin and the background for a quality of 0..=10: on speech 2 to 12 kbit/s or so.
 fn apply_quality(settings: &mut Settings, quality: f32) {
     if let Policy::Ridge { margin, .. } = &mut settings.policy {
         *margin = 34.0 - 3.0 * quality;
+        let bitrate = 2_000 + (1_000.0 * quality) as u32;
+        settings.lattice = rate::speech_settings(bitrate).lattice;
     }
 }
 
@@ -135,15 +153,25 @@ fn mask_image(bytes: &[u8], bins: usize) -> Result<Mask, Fault> {
         return Err(bad("its width or height is missing".into()));
     };
     if height != bins {
-        return Err(bad(format!("it is {height} pixels high, but a frame has {bins} bins")));
+        return Err(bad(format!(
+            "it is {height} pixels high, but a frame has {bins} bins"
+        )));
     }
     let body = bytes.get(at + 1..).unwrap_or_default();
     let stride = width.div_ceil(8);
     let cells: Vec<u8> = match kind {
-        1 => body.iter().copied().filter(|b| matches!(b, b'0' | b'1')).collect(),
+        1 => body
+            .iter()
+            .copied()
+            .filter(|b| matches!(b, b'0' | b'1'))
+            .collect(),
         _ => body.to_vec(),
     };
-    let wanted = if kind == 1 { width.checked_mul(height) } else { stride.checked_mul(height) };
+    let wanted = if kind == 1 {
+        width.checked_mul(height)
+    } else {
+        stride.checked_mul(height)
+    };
     if wanted.is_none_or(|wanted| cells.len() < wanted) {
         return Err(bad(format!("it ends before {width} x {height} pixels")));
     }
@@ -151,7 +179,10 @@ fn mask_image(bytes: &[u8], bins: usize) -> Result<Mask, Fault> {
         1 => cells[y * width + x] == b'1',
         _ => cells[y * stride + x / 8] >> (7 - x % 8) & 1 == 1,
     };
-    Ok((0..width).flat_map(|frame| (0..bins).map(move |bin| (frame, bin))).map(|(x, bin)| kept(x, bins - 1 - bin)).collect())
+    Ok((0..width)
+        .flat_map(|frame| (0..bins).map(move |bin| (frame, bin)))
+        .map(|(x, bin)| kept(x, bins - 1 - bin))
+        .collect())
 }
 
 /// Whether this is the word for "no model" rather than a file.
@@ -166,7 +197,9 @@ mod tests {
     use clap::Parser;
 
     fn parsed(arguments: &str) -> Result<(Settings, Target), Failure> {
-        let words = ["sparc", "encode", "a", "b"].into_iter().chain(arguments.split_whitespace());
+        let words = ["sparc", "encode", "a", "b"]
+            .into_iter()
+            .chain(arguments.split_whitespace());
         match Cli::parse_from(words).command {
             Command::Encode(args) => settings(&args.coding, 1),
             _ => unreachable!("encode was asked for"),
@@ -177,32 +210,53 @@ mod tests {
     fn nothing_asked_for_is_speech_at_the_default_bitrate() {
         let (settings, target) = parsed("").unwrap();
         assert_eq!(settings, rate::speech_settings(DEFAULT_BITRATE));
-        assert_eq!(target, Target::Bitrate { bitrate: DEFAULT_BITRATE, strict: false });
+        assert_eq!(
+            target,
+            Target::Bitrate {
+                bitrate: DEFAULT_BITRATE,
+                strict: false
+            }
+        );
     }
 
     #[test]
     fn the_thesis_profile_keeps_its_mask_and_phases() {
-        let (settings, target) = parsed("--profile thesis --sparsity 0.9 --seed 7 --phase-bits 4").unwrap();
-        assert_eq!(settings.policy, Policy::Uniform { sparsity: 0.9, seed: 7 });
+        let (settings, target) =
+            parsed("--profile thesis --sparsity 0.9 --seed 7 --phase-bits 4").unwrap();
+        assert_eq!(
+            settings.policy,
+            Policy::Uniform {
+                sparsity: 0.9,
+                seed: 7
+            }
+        );
         assert_eq!(settings.phase, PhaseKind::All { bits: 4 });
         assert_eq!(target, Target::Settings);
     }
 
     #[test]
     fn ridge_and_sparsity_search_for_the_margin() {
-        assert_eq!(parsed("--sparsity 0.9").unwrap().1, Target::RidgeSparsity(0.9));
+        assert_eq!(
+            parsed("--sparsity 0.9").unwrap().1,
+            Target::RidgeSparsity(0.9)
+        );
     }
 
     #[test]
     fn what_does_not_go_together_is_refused() {
-        for bad in ["--mask uniform --bitrate 6000", "--mask energy --quality 3", "--profile thesis --bitrate 6k"] {
+        for bad in [
+            "--mask uniform --bitrate 6000",
+            "--mask energy --quality 3",
+            "--profile thesis --bitrate 6k",
+        ] {
             assert_eq!(parsed(bad).unwrap_err().fault.code(), 2, "{bad}");
         }
     }
 
     #[test]
     fn better_quality_keeps_more() {
-        let margin = |quality: &str| match parsed(&format!("--quality {quality}")).unwrap().0.policy {
+        let margin = |quality: &str| match parsed(&format!("--quality {quality}")).unwrap().0.policy
+        {
             Policy::Ridge { margin, .. } => margin,
             other => panic!("{other:?}"),
         };
@@ -212,15 +266,28 @@ mod tests {
     #[test]
     fn mask_images_have_the_lowest_bin_at_the_bottom() {
         let text = mask_image(b"P1\n# a comment\n2 3\n1 0\n0 0\n0 1\n", 3).unwrap();
-        assert_eq!(text.iter().by_vals().collect::<Vec<_>>(), [false, false, true, true, false, false]);
+        assert_eq!(
+            text.iter().by_vals().collect::<Vec<_>>(),
+            [false, false, true, true, false, false]
+        );
         let packed = mask_image(b"P4 2 3\n\x80\x00\x40", 3).unwrap();
         assert_eq!(text, packed);
     }
 
     #[test]
     fn bad_mask_images_are_named() {
-        for bad in [&b""[..], b"P4", b"P4 2 3\n\x80", b"P1 2 3\n1 0", b"P4 2 99\n", b"P4 18446744073709551615 3\n"] {
-            assert!(matches!(mask_image(bad, 3), Err(Fault::Input(_))), "{bad:?}");
+        for bad in [
+            &b""[..],
+            b"P4",
+            b"P4 2 3\n\x80",
+            b"P1 2 3\n1 0",
+            b"P4 2 99\n",
+            b"P4 18446744073709551615 3\n",
+        ] {
+            assert!(
+                matches!(mask_image(bad, 3), Err(Fault::Input(_))),
+                "{bad:?}"
+            );
         }
     }
 }

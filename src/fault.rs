@@ -62,7 +62,10 @@ impl Fault {
 
     /// This fault, said of `file`.
     pub fn of(self, file: impl std::fmt::Display) -> Failure {
-        Failure { file: file.to_string(), fault: self }
+        Failure {
+            file: file.to_string(),
+            fault: self,
+        }
     }
 }
 
@@ -119,7 +122,10 @@ mod tests {
         ];
         for (index, fault) in all.iter().enumerate() {
             assert_eq!(usize::from(fault.code()), index + 1);
-            assert!(EXIT_CODES.contains(&format!("\n  {}  ", fault.code())), "{fault:?}");
+            assert!(
+                EXIT_CODES.contains(&format!("\n  {}  ", fault.code())),
+                "{fault:?}"
+            );
         }
     }
 

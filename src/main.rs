@@ -4,8 +4,8 @@ mod args;
 mod audio;
 mod batch;
 mod codec;
-mod commands;
 mod coding;
+mod commands;
 mod fault;
 mod figure;
 mod models;
@@ -40,5 +40,7 @@ fn main() -> ExitCode {
     for failure in &failures {
         eprintln!("sparc: {failure}");
     }
-    failures.first().map_or(ExitCode::SUCCESS, |failure| ExitCode::from(failure.fault.code()))
+    failures.first().map_or(ExitCode::SUCCESS, |failure| {
+        ExitCode::from(failure.fault.code())
+    })
 }

@@ -39,7 +39,11 @@ pub fn parse(file: Vec<u8>) -> Result<Loaded, Fault> {
         codec_format::Error::LimitExceeded { .. } => Fault::from(e),
         e => Fault::Model(format!("is not a usable model: {e}")),
     })?;
-    Ok(Loaded { model, id: model_file::model_id(&file), file })
+    Ok(Loaded {
+        model,
+        id: model_file::model_id(&file),
+        file,
+    })
 }
 
 /// The built-in model.
@@ -58,7 +62,9 @@ pub fn given(path: Option<&Path>) -> Result<Given, Failure> {
                 Fault::Input(what) => Fault::Model(what),
                 other => other,
             });
-            let loaded = bytes.and_then(parse).map_err(|fault| fault.of(batch::name(path)))?;
+            let loaded = bytes
+                .and_then(parse)
+                .map_err(|fault| fault.of(batch::name(path)))?;
             Ok(Given::File(Box::new(loaded)))
         }
     }
@@ -91,7 +97,9 @@ mod tests {
         let loaded = parse(SPEECH.to_vec()).expect("a sound model file");
         assert_eq!(built_in().map(|l| l.id), Some(loaded.id));
         assert!(for_encoding(None, &Settings::speech()).unwrap().is_some());
-        assert!(for_encoding(None, &Settings::thesis(0.9)).unwrap().is_none());
+        assert!(for_encoding(None, &Settings::thesis(0.9))
+            .unwrap()
+            .is_none());
     }
 
     #[test]

@@ -16,14 +16,21 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
     if is_pipe(path) {
         let mut out = std::io::stdout().lock();
         if out.is_terminal() {
-            return Err(Fault::Output("is a terminal; redirect it to a file or a pipe".into()));
+            return Err(Fault::Output(
+                "is a terminal; redirect it to a file or a pipe".into(),
+            ));
         }
-        return out.write_all(bytes).and_then(|()| out.flush()).map_err(failed);
+        return out
+            .write_all(bytes)
+            .and_then(|()| out.flush())
+            .map_err(failed);
     }
     // A rename would replace a link by a file; what it points to is meant.
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     match fs::metadata(path) {
-        Ok(found) if found.is_dir() => return Err(Fault::Output("cannot be written: it is a folder".into())),
+        Ok(found) if found.is_dir() => {
+            return Err(Fault::Output("cannot be written: it is a folder".into()))
+        }
         // Devices and named pipes cannot be renamed over.
         Ok(found) if !found.is_file() => {
             let mut file = OpenOptions::new().write(true).open(path).map_err(failed)?;
@@ -67,7 +74,11 @@ pub fn make_folder(path: &Path) -> Result<(), Fault> {
 
 /// The output for `input` in `folder`: its name with another extension.
 pub fn in_folder(folder: &Path, input: &Path, extension: &str) -> PathBuf {
-    let stem = if is_pipe(input) { "stdin".as_ref() } else { input.file_stem().unwrap_or("out".as_ref()) };
+    let stem = if is_pipe(input) {
+        "stdin".as_ref()
+    } else {
+        input.file_stem().unwrap_or("out".as_ref())
+    };
     let mut name = stem.to_os_string();
     name.push(".");
     name.push(extension);
@@ -93,13 +104,25 @@ mod tests {
     fn what_cannot_be_written_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let missing = folder.path().join("no").join("a");
-        assert_eq!(write(&missing, b"x").unwrap_err().to_string(), "cannot be written: no such file or folder");
-        assert_eq!(write(folder.path(), b"x").unwrap_err().to_string(), "cannot be written: it is a folder");
+        assert_eq!(
+            write(&missing, b"x").unwrap_err().to_string(),
+            "cannot be written: no such file or folder"
+        );
+        assert_eq!(
+            write(folder.path(), b"x").unwrap_err().to_string(),
+            "cannot be written: it is a folder"
+        );
     }
 
     #[test]
     fn only_the_last_extension_is_replaced() {
-        assert_eq!(in_folder(Path::new("d"), Path::new("x/a.b.wav"), "sparc"), Path::new("d/a.b.sparc"));
-        assert_eq!(in_folder(Path::new("d"), Path::new("-"), "wav"), Path::new("d/stdin.wav"));
+        assert_eq!(
+            in_folder(Path::new("d"), Path::new("x/a.b.wav"), "sparc"),
+            Path::new("d/a.b.sparc")
+        );
+        assert_eq!(
+            in_folder(Path::new("d"), Path::new("-"), "wav"),
+            Path::new("d/stdin.wav")
+        );
     }
 }

@@ -14,9 +14,17 @@ pub fn install() {
             return;
         }
         let what = info.payload();
-        let what = what.downcast_ref::<&str>().copied().or(what.downcast_ref::<String>().map(String::as_str));
-        let place = info.location().map_or(String::new(), |l| format!(" at {}:{}", l.file(), l.line()));
-        eprintln!("sparc: internal error: {}{place}; please report it", what.unwrap_or("unknown"));
+        let what = what
+            .downcast_ref::<&str>()
+            .copied()
+            .or(what.downcast_ref::<String>().map(String::as_str));
+        let place = info
+            .location()
+            .map_or(String::new(), |l| format!(" at {}:{}", l.file(), l.line()));
+        eprintln!(
+            "sparc: internal error: {}{place}; please report it",
+            what.unwrap_or("unknown")
+        );
     }));
 }
 

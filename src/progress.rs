@@ -29,7 +29,11 @@ impl Progress {
         progress
     }
 
-    fn styled(quiet: bool, bar: ProgressBar, style: Result<ProgressStyle, indicatif::style::TemplateError>) -> Self {
+    fn styled(
+        quiet: bool,
+        bar: ProgressBar,
+        style: Result<ProgressStyle, indicatif::style::TemplateError>,
+    ) -> Self {
         let shown = !quiet && std::io::stderr().is_terminal();
         if !shown {
             bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());

@@ -56,7 +56,9 @@ impl Clip {
                 } else {
                     format!("is {value}, far beyond full scale (1)")
                 };
-                return Err(Fault::Input(format!("sample {at} of channel {channel} {what}")));
+                return Err(Fault::Input(format!(
+                    "sample {at} of channel {channel} {what}"
+                )));
             }
         }
         Ok(())
@@ -69,7 +71,9 @@ fn check_rate(rate: u32) -> Result<(), Fault> {
         Ok(())
     } else {
         let (least, most) = (RATES.start(), RATES.end());
-        Err(Fault::Input(format!("has a sample rate of {rate} Hz; {least} to {most} Hz are taken")))
+        Err(Fault::Input(format!(
+            "has a sample rate of {rate} Hz; {least} to {most} Hz are taken"
+        )))
     }
 }
 
@@ -88,7 +92,10 @@ mod tests {
     use super::*;
 
     fn clip(samples: Vec<f32>) -> Clip {
-        Clip { rate: 16_000, channels: vec![samples] }
+        Clip {
+            rate: 16_000,
+            channels: vec![samples],
+        }
     }
 
     #[test]
@@ -100,10 +107,23 @@ mod tests {
     fn nothing_and_nonsense_are_refused_by_name() {
         let message = |c: Clip| c.check().unwrap_err().to_string();
         assert_eq!(message(clip(vec![])), "holds no samples");
-        assert_eq!(message(Clip { rate: 16_000, channels: vec![] }), "has no channels");
-        assert_eq!(message(clip(vec![0.0, f32::NAN])), "sample 1 of channel 0 is not a number");
+        assert_eq!(
+            message(Clip {
+                rate: 16_000,
+                channels: vec![]
+            }),
+            "has no channels"
+        );
+        assert_eq!(
+            message(clip(vec![0.0, f32::NAN])),
+            "sample 1 of channel 0 is not a number"
+        );
         assert!(message(clip(vec![f32::INFINITY])).contains("far beyond full scale"));
-        assert!(message(Clip { rate: 7, channels: vec![vec![0.0]] }).contains("7 Hz"));
+        assert!(message(Clip {
+            rate: 7,
+            channels: vec![vec![0.0]]
+        })
+        .contains("7 Hz"));
     }
 
     #[test]

@@ -15,17 +15,27 @@ use symphonia::core::meta::MetadataOptions;
 /// The parsers behind this meet whatever bytes they are given, and not all of them promise never to
 /// panic: a panic of theirs is an unreadable input, not the end of the program.
 pub fn read(bytes: Vec<u8>) -> Result<Clip, Fault> {
-    crate::panics::contained(|| read_track(bytes))
-        .unwrap_or_else(|| Err(Fault::Input("is so damaged that its decoder gave up".into())))
+    crate::panics::contained(|| read_track(bytes)).unwrap_or_else(|| {
+        Err(Fault::Input(
+            "is so damaged that its decoder gave up".into(),
+        ))
+    })
 }
 
 fn read_track(bytes: Vec<u8>) -> Result<Clip, Fault> {
     let stream = MediaSourceStream::new(Box::new(Cursor::new(bytes)), Default::default());
     let mut format = symphonia::default::get_probe()
-        .probe(&Hint::new(), stream, FormatOptions::default(), MetadataOptions::default())
+        .probe(
+            &Hint::new(),
+            stream,
+            FormatOptions::default(),
+            MetadataOptions::default(),
+        )
         .map_err(|e| match e {
             Error::LimitError(_) => Fault::Limit(e.to_string()),
-            _ => Fault::Input("is not audio of a known kind (WAV, FLAC, MP3, Ogg Vorbis, AAC)".into()),
+            _ => Fault::Input(
+                "is not audio of a known kind (WAV, FLAC, MP3, Ogg Vorbis, AAC)".into(),
+            ),
         })?;
     let track = format
         .default_track(TrackType::Audio)
@@ -38,9 +48,16 @@ fn read_track(bytes: Vec<u8>) -> Result<Clip, Fault> {
         .ok_or_else(|| Fault::Input("holds audio of an unknown codec".into()))?;
     let mut decoder = symphonia::default::get_codecs()
         .make_audio_decoder(parameters, &AudioDecoderOptions::default())
-        .map_err(|e| Fault::Input(format!("holds audio of a codec that is not supported ({e})")))?;
+        .map_err(|e| {
+            Fault::Input(format!(
+                "holds audio of a codec that is not supported ({e})"
+            ))
+        })?;
 
-    let mut clip = Clip { rate: 0, channels: Vec::new() };
+    let mut clip = Clip {
+        rate: 0,
+        channels: Vec::new(),
+    };
     let (mut packets, mut planes) = (0u64, Vec::<Vec<f32>>::new());
     loop {
         let packet = match format.next_packet() {
@@ -48,9 +65,15 @@ fn read_track(bytes: Vec<u8>) -> Result<Clip, Fault> {
             Ok(None) => break,
             Err(Error::IoError(e)) if e.kind() == ErrorKind::UnexpectedEof => break,
             Err(Error::ResetRequired) => {
-                return Err(Fault::Input("is a chain of streams, of which only the first could be read".into()))
+                return Err(Fault::Input(
+                    "is a chain of streams, of which only the first could be read".into(),
+                ))
             }
-            Err(e) => return Err(Fault::Input(format!("is damaged after packet {packets} ({e})"))),
+            Err(e) => {
+                return Err(Fault::Input(format!(
+                    "is damaged after packet {packets} ({e})"
+                )))
+            }
         };
         if packet.track_id != id {
             continue;
@@ -62,7 +85,10 @@ fn read_track(bytes: Vec<u8>) -> Result<Clip, Fault> {
         let (rate, count) = (decoded.spec().rate(), decoded.num_planes());
         if clip.channels.is_empty() {
             check_rate(rate)?;
-            clip = Clip { rate, channels: vec![Vec::new(); count] };
+            clip = Clip {
+                rate,
+                channels: vec![Vec::new(); count],
+            };
         } else if (clip.rate, clip.channels.len()) != (rate, count) {
             return Err(Fault::Input(format!(
                 "changes to {rate} Hz and {count} channels in packet {packets}, which is not supported"

@@ -20,7 +20,10 @@ pub fn bytes(path: &Path) -> Result<Vec<u8>, Fault> {
     let mut bytes = Vec::new();
     let failed = |e: std::io::Error| Fault::Input(reason(&e));
     let read = if is_pipe(path) {
-        std::io::stdin().lock().take(MAX_FILE + 1).read_to_end(&mut bytes)
+        std::io::stdin()
+            .lock()
+            .take(MAX_FILE + 1)
+            .read_to_end(&mut bytes)
     } else {
         let file = File::open(path).map_err(failed)?;
         if file.metadata().map_err(failed)?.is_dir() {
@@ -31,7 +34,9 @@ pub fn bytes(path: &Path) -> Result<Vec<u8>, Fault> {
     read.map_err(failed)?;
     match bytes.len() as u64 {
         0 => Err(Fault::Input("is empty".into())),
-        n if n > MAX_FILE => Err(Fault::Limit(format!("is larger than the limit of {MAX_FILE} bytes"))),
+        n if n > MAX_FILE => Err(Fault::Limit(format!(
+            "is larger than the limit of {MAX_FILE} bytes"
+        ))),
         _ => Ok(bytes),
     }
 }

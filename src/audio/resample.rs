@@ -17,7 +17,8 @@ pub fn channel(samples: &[f32], from: u32, to: u32, wanted: usize) -> Result<Vec
     let mut out = if from == to || samples.is_empty() {
         samples.to_vec()
     } else {
-        let failed = |e: &dyn std::fmt::Display| Fault::Other(format!("resampling {from} to {to} Hz: {e}"));
+        let failed =
+            |e: &dyn std::fmt::Display| Fault::Other(format!("resampling {from} to {to} Hz: {e}"));
         let mut resampler = Fft::<f32>::new_custom(
             from as usize,
             to as usize,
@@ -29,8 +30,12 @@ pub fn channel(samples: &[f32], from: u32, to: u32, wanted: usize) -> Result<Vec
         )
         .map_err(|e| failed(&e))?;
         let planes = [samples.to_vec()];
-        let input = SequentialSliceOfVecs::new(&planes, 1, samples.len()).map_err(|e| failed(&e))?;
-        resampler.process_all(&input, samples.len(), None).map_err(|e| failed(&e))?.take_data()
+        let input =
+            SequentialSliceOfVecs::new(&planes, 1, samples.len()).map_err(|e| failed(&e))?;
+        resampler
+            .process_all(&input, samples.len(), None)
+            .map_err(|e| failed(&e))?
+            .take_data()
     };
     out.resize(wanted, 0.0);
     Ok(out)
@@ -56,7 +61,9 @@ mod tests {
     const RATES: [u32; 7] = [8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000];
 
     fn tone(rate: u32, hz: f64, count: usize) -> Vec<f32> {
-        (0..count).map(|i| (2.0 * std::f64::consts::PI * hz * i as f64 / f64::from(rate)).sin() as f32).collect()
+        (0..count)
+            .map(|i| (2.0 * std::f64::consts::PI * hz * i as f64 / f64::from(rate)).sin() as f32)
+            .collect()
     }
 
     #[test]
@@ -70,7 +77,9 @@ mod tests {
                 assert_eq!(out.len(), wanted);
                 // Away from the ends, where the filter sees silence.
                 let edge = wanted / 8;
-                let worst = (edge..wanted - edge).map(|i| (out[i] - ideal[i]).abs()).fold(0.0, f32::max);
+                let worst = (edge..wanted - edge)
+                    .map(|i| (out[i] - ideal[i]).abs())
+                    .fold(0.0, f32::max);
                 assert!(worst < 2e-3, "{from} -> {to}: off by {worst}");
             }
         }

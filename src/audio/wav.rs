@@ -34,11 +34,20 @@ pub fn read(mut bytes: Vec<u8>) -> Result<Clip, Fault> {
     match spec.sample_format {
         SampleFormat::Int => {
             let scale = 1.0 / (1u64 << (spec.bits_per_sample - 1)) as f32;
-            deal(reader.into_samples::<i32>().map(|s| s.map(|s| s as f32 * scale)), &mut channels, length)?;
+            deal(
+                reader
+                    .into_samples::<i32>()
+                    .map(|s| s.map(|s| s as f32 * scale)),
+                &mut channels,
+                length,
+            )?;
         }
         SampleFormat::Float => deal(reader.into_samples::<f32>(), &mut channels, length)?,
     }
-    Ok(Clip { rate: spec.sample_rate, channels })
+    Ok(Clip {
+        rate: spec.sample_rate,
+        channels,
+    })
 }
 
 /// Deals interleaved samples out to their channels.
@@ -65,14 +74,19 @@ fn unreadable(error: &hound::Error, what: &str) -> Fault {
     Fault::Input(match error {
         hound::Error::IoError(_) => format!("is a WAV file cut short within {what}"),
         hound::Error::Unsupported => "is a WAV file of a kind that is not supported".into(),
-        other => format!("is not a sound WAV file: {}", other.to_string().replace('\n', " ")),
+        other => format!(
+            "is not a sound WAV file: {}",
+            other.to_string().replace('\n', " ")
+        ),
     })
 }
 
 /// A WAV file written to a pipe cannot go back to fill in its length: ffmpeg leaves 0xFFFFFFFF, sox
 /// 0x7FFFF000 or so. Puts the true length there, in whole blocks.
 fn settle_streamed_length(bytes: &mut [u8]) {
-    let word = |bytes: &[u8], at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+    let word = |bytes: &[u8], at: usize| {
+        u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+    };
     let (mut at, mut block) = (12, 1);
     while at + 8 <= bytes.len() {
         let length = word(bytes, at + 4);
@@ -87,7 +101,10 @@ fn settle_streamed_length(bytes: &mut [u8]) {
             }
             return;
         }
-        at = at.saturating_add(8).saturating_add(length as usize).saturating_add(length as usize % 2);
+        at = at
+            .saturating_add(8)
+            .saturating_add(length as usize)
+            .saturating_add(length as usize % 2);
     }
 }
 
@@ -99,17 +116,25 @@ pub fn write(clip: &Clip, depth: Depth) -> Result<Vec<u8>, Fault> {
     };
     let size = clip.len() as u64 * clip.channels.len() as u64 * u64::from(bits_per_sample / 8);
     if size > u64::from(u32::MAX) - 1024 {
-        return Err(Fault::Limit(format!("{size} bytes of samples are too many for a WAV file")));
+        return Err(Fault::Limit(format!(
+            "{size} bytes of samples are too many for a WAV file"
+        )));
     }
-    let spec =
-        WavSpec { channels: clip.channels.len() as u16, sample_rate: clip.rate, bits_per_sample, sample_format };
+    let spec = WavSpec {
+        channels: clip.channels.len() as u16,
+        sample_rate: clip.rate,
+        bits_per_sample,
+        sample_format,
+    };
     let mut bytes = Cursor::new(Vec::with_capacity(size as usize + 128));
     let failed = |e: hound::Error| Fault::Output(e.to_string());
     let mut writer = WavWriter::new(&mut bytes, spec).map_err(failed)?;
     for index in 0..clip.len() {
         for channel in &clip.channels {
             match depth {
-                Depth::Pcm16 => writer.write_sample(to_i16(channel[index])).map_err(failed)?,
+                Depth::Pcm16 => writer
+                    .write_sample(to_i16(channel[index]))
+                    .map_err(failed)?,
                 Depth::Float => writer.write_sample(channel[index]).map_err(failed)?,
             }
         }
@@ -128,8 +153,15 @@ mod tests {
     use super::*;
 
     fn ramp(channels: usize) -> Clip {
-        let one = |c: usize| (0..100).map(|i| (i as f32 - 50.0 + c as f32) / 64.0).collect();
-        Clip { rate: 22_050, channels: (0..channels).map(one).collect() }
+        let one = |c: usize| {
+            (0..100)
+                .map(|i| (i as f32 - 50.0 + c as f32) / 64.0)
+                .collect()
+        };
+        Clip {
+            rate: 22_050,
+            channels: (0..channels).map(one).collect(),
+        }
     }
 
     #[test]
@@ -144,7 +176,10 @@ mod tests {
     #[test]
     fn pcm_is_rounded_to_nearest_and_clipped() {
         assert_eq!([0.6, -0.6, 0.4].map(|x| to_i16(x / 32_768.0)), [1, -1, 0]);
-        assert_eq!([1.0, 2.0, -1.0, -9.0].map(to_i16), [32_767, 32_767, -32_768, -32_768]);
+        assert_eq!(
+            [1.0, 2.0, -1.0, -9.0].map(to_i16),
+            [32_767, 32_767, -32_768, -32_768]
+        );
     }
 
     #[test]
@@ -152,14 +187,20 @@ mod tests {
         let mut bytes = write(&ramp(2), Depth::Pcm16).unwrap();
         bytes.truncate(bytes.len() - 6);
         let message = read(bytes).unwrap_err().to_string();
-        assert!(message.contains("promises 100") && message.contains("ends after 98"), "{message}");
+        assert!(
+            message.contains("promises 100") && message.contains("ends after 98"),
+            "{message}"
+        );
     }
 
     #[test]
     fn every_cut_is_an_error_and_never_a_panic() {
         let bytes = write(&ramp(1), Depth::Pcm16).unwrap();
         for length in 12..bytes.len() {
-            assert!(matches!(read(bytes[..length].to_vec()), Err(Fault::Input(_))), "{length}");
+            assert!(
+                matches!(read(bytes[..length].to_vec()), Err(Fault::Input(_))),
+                "{length}"
+            );
         }
     }
 

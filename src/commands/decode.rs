@@ -16,7 +16,11 @@ pub fn run(args: &Decode, quiet: bool) -> Vec<Failure> {
         Ok(prepared) => prepared,
         Err(failure) => return vec![failure],
     };
-    let depth = if args.float { wav::Depth::Float } else { wav::Depth::Pcm16 };
+    let depth = if args.float {
+        wav::Depth::Float
+    } else {
+        wav::Depth::Pcm16
+    };
     batch::run(&jobs, quiet, |Job { input, output }, progress| {
         let of_input = |fault: Fault| fault.of(batch::name(input));
         progress.say("decoding");
@@ -27,7 +31,11 @@ pub fn run(args: &Decode, quiet: bool) -> Vec<Failure> {
             .and_then(|bytes| output::write(output, &bytes))
             .map_err(|fault| fault.of(batch::name_of_output(output)))?;
         match stream.concealed() {
-            None => Ok(format!("{}: {:.2} s", batch::name_of_output(output), clip.seconds())),
+            None => Ok(format!(
+                "{}: {:.2} s",
+                batch::name_of_output(output),
+                clip.seconds()
+            )),
             Some(message) => Err(of_input(Fault::Concealed(message))),
         }
     })

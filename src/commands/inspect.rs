@@ -25,12 +25,17 @@ pub fn run(args: &Inspect) -> Vec<Failure> {
             return Ok((model(&loaded), None));
         }
         if !read::is_sparc(&bytes) {
-            return Err(Fault::Stream("is neither a .sparc file nor a model file".into()));
+            return Err(Fault::Stream(
+                "is neither a .sparc file nor a model file".into(),
+            ));
         }
         let chunks = layout(&bytes, &Limits::default())?;
         // A cut file still shows the chunks that it has; the exit code tells.
         match codec::read(&bytes) {
-            Ok(stream) => Ok((file(&stream.header, Some(&stream), &chunks), stream.concealed().map(Fault::Concealed))),
+            Ok(stream) => Ok((
+                file(&stream.header, Some(&stream), &chunks),
+                stream.concealed().map(Fault::Concealed),
+            )),
             Err(fault) => match header_of(&bytes) {
                 Some(header) => Ok((file(&header, None, &chunks), Some(fault))),
                 None => Err(fault),
@@ -41,7 +46,11 @@ pub fn run(args: &Inspect) -> Vec<Failure> {
         Ok(described) => described,
         Err(fault) => return vec![fault.of(name)],
     };
-    let text = if args.json { format!("{value:#}\n") } else { table(&value) };
+    let text = if args.json {
+        format!("{value:#}\n")
+    } else {
+        table(&value)
+    };
     match output::print(&text) {
         Ok(()) => fault.map(|fault| fault.of(name)).into_iter().collect(),
         Err(fault) => vec![fault.of(batch::name_of_output(Path::new("-")))],
@@ -79,11 +88,18 @@ fn file(header: &Header, stream: Option<&codec::Stream>, chunks: &[ChunkInfo]) -
     ];
     for (name, bits) in named {
         let bits = bits as f64 / 256.0;
-        layers.insert(name.into(), json!({ "bits": round(bits, 1), "bits_per_second": rate(bits) }));
+        layers.insert(
+            name.into(),
+            json!({ "bits": round(bits, 1), "bits_per_second": rate(bits) }),
+        );
     }
     let rest = size as f64 * 8.0 - bits.total() as f64 / 256.0;
-    layers.insert("container".into(), json!({ "bits": round(rest, 1), "bits_per_second": rate(rest) }));
-    let share = |kept: u64, pixels: u64| (pixels > 0).then(|| round(kept as f64 / pixels as f64, 4));
+    layers.insert(
+        "container".into(),
+        json!({ "bits": round(rest, 1), "bits_per_second": rate(rest) }),
+    );
+    let share =
+        |kept: u64, pixels: u64| (pixels > 0).then(|| round(kept as f64 / pixels as f64, 4));
     let chunk = |c: &ChunkInfo| {
         let mut entry = json!({
             "name": c.name, "section": c.section, "type": c.kind, "critical": c.is_critical(),
@@ -93,7 +109,10 @@ fn file(header: &Header, stream: Option<&codec::Stream>, chunks: &[ChunkInfo]) -
             object.insert("index".into(), json!(s.index));
             object.insert("frames".into(), json!(s.frames));
             object.insert("kept".into(), json!(share(s.kept as u64, s.pixels as u64)));
-            object.insert("bits".into(), json!(round(s.bits.total() as f64 / 256.0, 1)));
+            object.insert(
+                "bits".into(),
+                json!(round(s.bits.total() as f64 / 256.0, 1)),
+            );
         }
         entry
     };
@@ -150,7 +169,9 @@ fn header_fields(header: &Header, total: Option<u64>) -> Value {
 
 /// The model a stream names, and where a decoder finds it.
 fn model_of(header: &Header, stream: Option<&codec::Stream>) -> Value {
-    let Some(id) = header.model else { return Value::Null };
+    let Some(id) = header.model else {
+        return Value::Null;
+    };
     let is = |loaded: &Loaded| loaded.id == id;
     let place = if stream.is_some_and(|s| s.embedded.as_ref().is_some_and(is)) {
         "embedded"
@@ -165,7 +186,11 @@ fn model_of(header: &Header, stream: Option<&codec::Stream>) -> Value {
 /// Everything about a model file.
 fn model(loaded: &Loaded) -> Value {
     let model = &loaded.model;
-    let weights: usize = model.layers.iter().map(|l| l.weights.len() + l.bias.len()).sum();
+    let weights: usize = model
+        .layers
+        .iter()
+        .map(|l| l.weights.len() + l.bias.len())
+        .sum();
     let macs: usize = model.layers.iter().map(|l| l.weights.len()).sum();
     let pixels = f64::from(model.rate) / f64::from(model.stft.hop) * model.stft.bins() as f64;
     let layers: Vec<Value> = model
@@ -194,7 +219,11 @@ fn model(loaded: &Loaded) -> Value {
             })
         })
         .collect();
-    let metadata: Map<String, Value> = model.metadata.iter().map(|(k, v)| (k.clone(), json!(v))).collect();
+    let metadata: Map<String, Value> = model
+        .metadata
+        .iter()
+        .map(|(k, v)| (k.clone(), json!(v)))
+        .collect();
     json!({
         "bytes": loaded.file.len(),
         "id": loaded.id.to_string(),
@@ -233,11 +262,16 @@ fn table(value: &Value) -> String {
                 }
             }
             Value::Object(rows) => {
-                let rows: Vec<(String, &Value)> = rows.iter().map(|(k, v)| (k.clone(), v)).collect();
+                let rows: Vec<(String, &Value)> =
+                    rows.iter().map(|(k, v)| (k.clone(), v)).collect();
                 columns(&mut out, key, &rows);
             }
             Value::Array(rows) => {
-                let rows: Vec<(String, &Value)> = rows.iter().enumerate().map(|(i, v)| (i.to_string(), v)).collect();
+                let rows: Vec<(String, &Value)> = rows
+                    .iter()
+                    .enumerate()
+                    .map(|(i, v)| (i.to_string(), v))
+                    .collect();
                 columns(&mut out, key, &rows);
             }
             value => {
@@ -251,20 +285,42 @@ fn table(value: &Value) -> String {
 /// A table: a heading, then a line per row; its columns are the fields that any row has.
 fn columns(out: &mut String, title: &str, rows: &[(String, &Value)]) {
     let mut fields: Vec<&String> = Vec::new();
-    for key in rows.iter().filter_map(|(_, row)| row.as_object()).flat_map(|row| row.keys()) {
+    for key in rows
+        .iter()
+        .filter_map(|(_, row)| row.as_object())
+        .flat_map(|row| row.keys())
+    {
         if !fields.contains(&key) {
             fields.push(key);
         }
     }
-    let mut lines = vec![[title.to_string()].into_iter().chain(fields.iter().map(|f| f.to_string())).collect::<Vec<_>>()];
+    let mut lines = vec![[title.to_string()]
+        .into_iter()
+        .chain(fields.iter().map(|f| f.to_string()))
+        .collect::<Vec<_>>()];
     for (name, row) in rows {
         let cell = |field: &&String| row.get(field.as_str()).map_or(String::new(), plain);
-        lines.push([format!("  {name}")].into_iter().chain(fields.iter().map(cell)).collect());
+        lines.push(
+            [format!("  {name}")]
+                .into_iter()
+                .chain(fields.iter().map(cell))
+                .collect(),
+        );
     }
-    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+    let width = |column: usize| {
+        lines
+            .iter()
+            .map(|line| line[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
     let widths: Vec<usize> = (0..=fields.len()).map(width).collect();
     for line in &lines {
-        let cells: Vec<String> = line.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}")).collect();
+        let cells: Vec<String> = line
+            .iter()
+            .zip(&widths)
+            .map(|(cell, &width)| format!("{cell:<width$}"))
+            .collect();
         let _ = writeln!(out, "{}", cells.join("  ").trim_end());
     }
 }

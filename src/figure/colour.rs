@@ -4,11 +4,23 @@
 pub type Rgb = [u8; 3];
 
 /// Dark to light, in even steps of lightness: night blue, violet, red, orange, pale yellow.
-const LEVEL_STOPS: [Rgb; 6] =
-    [[6, 6, 26], [52, 20, 98], [128, 28, 110], [206, 62, 74], [246, 148, 58], [252, 246, 184]];
+const LEVEL_STOPS: [Rgb; 6] = [
+    [6, 6, 26],
+    [52, 20, 98],
+    [128, 28, 110],
+    [206, 62, 74],
+    [246, 148, 58],
+    [252, 246, 184],
+];
 
 /// Round and back: no seam at plus or minus pi.
-const PHASE_STOPS: [Rgb; 5] = [[38, 52, 116], [92, 168, 176], [238, 226, 206], [190, 96, 76], [38, 52, 116]];
+const PHASE_STOPS: [Rgb; 5] = [
+    [38, 52, 116],
+    [92, 168, 176],
+    [238, 226, 206],
+    [190, 96, 76],
+    [38, 52, 116],
+];
 
 fn between(stops: &[Rgb], position: f32) -> Rgb {
     let scaled = position.clamp(0.0, 1.0) * (stops.len() - 1) as f32;

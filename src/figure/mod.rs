@@ -36,7 +36,9 @@ pub fn draw(figure: &Figure) -> Result<Vec<u8>, Fault> {
     static REGISTER: Once = Once::new();
     // The font is a constant: were it bad, drawing text would fail below with an error.
     REGISTER.call_once(|| drop(register_font("sans-serif", FontStyle::Normal, FONT)));
-    let failed = |what: &dyn std::fmt::Display| Fault::Other(format!("the figure could not be drawn: {what}"));
+    let failed = |what: &dyn std::fmt::Display| {
+        Fault::Other(format!("the figure could not be drawn: {what}"))
+    };
 
     let panels = 3 + u32::from(figure.mask.is_some());
     let height = TITLE + PANEL * panels;
@@ -44,7 +46,9 @@ pub fn draw(figure: &Figure) -> Result<Vec<u8>, Fault> {
     {
         let root = BitMapBackend::with_buffer(&mut pixels, (WIDTH, height)).into_drawing_area();
         root.fill(&WHITE).map_err(|e| failed(&e))?;
-        let root = root.titled(&figure.title, ("sans-serif", 22)).map_err(|e| failed(&e))?;
+        let root = root
+            .titled(&figure.title, ("sans-serif", 22))
+            .map_err(|e| failed(&e))?;
         let areas = root.split_evenly((panels as usize, 1));
         let mut areas = areas.iter();
         let mut next = || areas.next().ok_or_else(|| failed(&"no room"));
@@ -56,27 +60,57 @@ pub fn draw(figure: &Figure) -> Result<Vec<u8>, Fault> {
 
         let (title, levels) = &figure.levels;
         let peak = levels.iter().copied().fold(figure.floor + 1.0, f32::max);
-        let scale = panel::Scale { low: figure.floor, high: peak, unit: "dB" };
+        let scale = panel::Scale {
+            low: figure.floor,
+            high: peak,
+            unit: "dB",
+        };
         let position = |x: f32| (x - scale.low) / (scale.high - scale.low);
-        panel::image(next()?, title, levels, panel::Pool::Max, (seconds, top), Some(&scale), |x| {
-            colour::level(position(x))
-        })
+        panel::image(
+            next()?,
+            title,
+            levels,
+            panel::Pool::Max,
+            (seconds, top),
+            Some(&scale),
+            |x| colour::level(position(x)),
+        )
         .map_err(|e| failed(&e))?;
 
         if let Some((title, mask)) = &figure.mask {
-            panel::image(next()?, title, mask, panel::Pool::Mean, (seconds, top), None, colour::share)
-                .map_err(|e| failed(&e))?;
+            panel::image(
+                next()?,
+                title,
+                mask,
+                panel::Pool::Mean,
+                (seconds, top),
+                None,
+                colour::share,
+            )
+            .map_err(|e| failed(&e))?;
         }
 
         let (title, phase) = &figure.phase;
-        let scale = panel::Scale { low: -std::f32::consts::PI, high: std::f32::consts::PI, unit: "rad" };
-        panel::image(next()?, title, phase, panel::Pool::First, (seconds, top), Some(&scale), |x| {
-            if x.is_nan() {
-                [255; 3]
-            } else {
-                colour::phase(x)
-            }
-        })
+        let scale = panel::Scale {
+            low: -std::f32::consts::PI,
+            high: std::f32::consts::PI,
+            unit: "rad",
+        };
+        panel::image(
+            next()?,
+            title,
+            phase,
+            panel::Pool::First,
+            (seconds, top),
+            Some(&scale),
+            |x| {
+                if x.is_nan() {
+                    [255; 3]
+                } else {
+                    colour::phase(x)
+                }
+            },
+        )
         .map_err(|e| failed(&e))?;
         root.present().map_err(|e| failed(&e))?;
     }
@@ -85,7 +119,9 @@ pub fn draw(figure: &Figure) -> Result<Vec<u8>, Fault> {
 
 /// 8-bit RGB pixels as the bytes of a PNG file.
 fn png(pixels: &[u8], width: u32, height: u32) -> Result<Vec<u8>, Fault> {
-    let failed = |e: png::EncodingError| Fault::Other(format!("the figure could not be written as PNG: {e}"));
+    let failed = |e: png::EncodingError| {
+        Fault::Other(format!("the figure could not be written as PNG: {e}"))
+    };
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, width, height);
     encoder.set_color(png::ColorType::Rgb);

@@ -37,15 +37,28 @@ pub fn wave(area: &Area, title: &str, samples: &[f32], seconds: f64) -> Drawn {
     let peak = samples.iter().fold(1e-3f32, |m, x| m.max(x.abs()));
     let (inner, _) = area.split_horizontally(area.dim_in_pixel().0.saturating_sub(BAR) as i32);
     let mut chart = builder(&inner, title).build_cartesian_2d(0.0..seconds, -peak..peak)?;
-    chart.configure_mesh().disable_mesh().x_labels(12).x_label_formatter(&time).y_labels(3).y_desc("amplitude").label_style(text(14)).draw()?;
+    chart
+        .configure_mesh()
+        .disable_mesh()
+        .x_labels(12)
+        .x_label_formatter(&time)
+        .y_labels(6)
+        .y_desc("amplitude")
+        .label_style(text(14))
+        .draw()?;
     let columns = chart.plotting_area().dim_in_pixel().0.max(1) as usize;
     let per_column = samples.len().div_ceil(columns).max(1);
     let line = |index: usize, piece: &[f32]| {
         let at = (index * per_column) as f64 / samples.len() as f64 * seconds;
-        let (low, high) = piece.iter().fold((f32::MAX, f32::MIN), |(l, h), &x| (l.min(x), h.max(x)));
+        let (low, high) = piece
+            .iter()
+            .fold((f32::MAX, f32::MIN), |(l, h), &x| (l.min(x), h.max(x)));
         [(at, low), (at, high)]
     };
-    let points = samples.chunks(per_column).enumerate().flat_map(|(i, piece)| line(i, piece));
+    let points = samples
+        .chunks(per_column)
+        .enumerate()
+        .flat_map(|(i, piece)| line(i, piece));
     chart.draw_series(LineSeries::new(points, RGBColor(40, 70, 130)))?;
     Ok(())
 }
@@ -62,7 +75,15 @@ pub fn image(
 ) -> Drawn {
     let (inner, bar) = area.split_horizontally(area.dim_in_pixel().0.saturating_sub(BAR) as i32);
     let mut chart = builder(&inner, title).build_cartesian_2d(0.0..extent.0, 0.0..extent.1)?;
-    chart.configure_mesh().disable_mesh().x_labels(12).x_label_formatter(&time).y_labels(5).y_desc("kHz").label_style(text(14)).draw()?;
+    chart
+        .configure_mesh()
+        .disable_mesh()
+        .x_labels(12)
+        .x_label_formatter(&time)
+        .y_labels(5)
+        .y_desc("kHz")
+        .label_style(text(14))
+        .draw()?;
     let (width, height) = chart.plotting_area().dim_in_pixel();
     let mut buffer = Vec::with_capacity((width * height * 3) as usize);
     for y in (0..height).rev() {
@@ -72,7 +93,8 @@ pub fn image(
             buffer.extend_from_slice(&colour(pooled(image, frames, bins, pool)));
         }
     }
-    if let Some(bitmap) = BitMapElement::with_owned_buffer((0.0, extent.1), (width, height), buffer) {
+    if let Some(bitmap) = BitMapElement::with_owned_buffer((0.0, extent.1), (width, height), buffer)
+    {
         chart.plotting_area().draw(&bitmap)?;
     }
     if let Some(scale) = scale {
@@ -88,9 +110,16 @@ fn span(at: u32, size: u32, count: usize) -> std::ops::Range<usize> {
     first.min(count.saturating_sub(1))..last.clamp(first + 1, count.max(first + 1)).min(count)
 }
 
-fn pooled(image: &Array2<f32>, frames: std::ops::Range<usize>, bins: std::ops::Range<usize>, pool: Pool) -> f32 {
+fn pooled(
+    image: &Array2<f32>,
+    frames: std::ops::Range<usize>,
+    bins: std::ops::Range<usize>,
+    pool: Pool,
+) -> f32 {
     let count = (frames.len() * bins.len()) as f32;
-    let mut pixels = frames.flat_map(|t| bins.clone().map(move |k| (t, k))).map(|at| image[at]);
+    let mut pixels = frames
+        .flat_map(|t| bins.clone().map(move |k| (t, k)))
+        .map(|at| image[at]);
     match pool {
         Pool::First => pixels.next().unwrap_or(f32::NAN),
         Pool::Max => pixels.fold(f32::NEG_INFINITY, f32::max),
@@ -104,12 +133,23 @@ fn colour_bar(area: &Area, scale: &Scale, colour: &impl Fn(f32) -> Rgb) -> Drawn
     for y in top..bottom {
         let share = (bottom - y) as f32 / (bottom - top) as f32;
         let [r, g, b] = colour(scale.low + share * (scale.high - scale.low));
-        area.draw(&Rectangle::new([(8, y), (24, y + 1)], RGBColor(r, g, b).filled()))?;
+        area.draw(&Rectangle::new(
+            [(8, y), (24, y + 1)],
+            RGBColor(r, g, b).filled(),
+        ))?;
     }
-    for (value, y) in [(scale.high, top), ((scale.low + scale.high) / 2.0, (top + bottom) / 2), (scale.low, bottom)] {
+    for (value, y) in [
+        (scale.high, top),
+        ((scale.low + scale.high) / 2.0, (top + bottom) / 2),
+        (scale.low, bottom),
+    ] {
         let digits = usize::from(scale.high - scale.low < 20.0);
         let label = format!("{:.digits$} {}", value + 0.0, scale.unit);
-        area.draw(&Text::new(label, (30, y), text(14).pos(Pos::new(HPos::Left, VPos::Center))))?;
+        area.draw(&Text::new(
+            label,
+            (30, y),
+            text(14).pos(Pos::new(HPos::Left, VPos::Center)),
+        ))?;
     }
     Ok(())
 }
@@ -124,7 +164,10 @@ fn text(size: i32) -> TextStyle<'static> {
 
 fn builder<'a, 'b>(area: &'a Area<'b>, title: &str) -> ChartBuilder<'a, 'b, BitMapBackend<'b>> {
     let mut builder = ChartBuilder::on(area);
-    builder.caption(title, text(16)).margin(4).set_label_area_size(LabelAreaPosition::Left, LEFT);
+    builder
+        .caption(title, text(16))
+        .margin(4)
+        .set_label_area_size(LabelAreaPosition::Left, LEFT);
     builder.set_label_area_size(LabelAreaPosition::Bottom, 26);
     builder
 }
@@ -139,7 +182,10 @@ mod tests {
             let mut seen = vec![false; count];
             for at in 0..size {
                 let span = span(at, size, count);
-                assert!(!span.is_empty() && span.end <= count, "{at} of {size} over {count}: {span:?}");
+                assert!(
+                    !span.is_empty() && span.end <= count,
+                    "{at} of {size} over {count}: {span:?}"
+                );
                 span.for_each(|i| seen[i] = true);
             }
             assert!(seen.iter().all(|&s| s), "{size} over {count}");

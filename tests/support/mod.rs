@@ -19,7 +19,11 @@ pub struct Run {
 impl Run {
     fn of(output: Output) -> Self {
         let err = String::from_utf8_lossy(&output.stderr).into_owned();
-        Run { code: output.status.code().expect("ended by itself"), out: output.stdout, err }
+        Run {
+            code: output.status.code().expect("ended by itself"),
+            out: output.stdout,
+            err,
+        }
     }
 
     /// Asserts success, and silence on the standard error.
@@ -34,7 +38,11 @@ impl Run {
     pub fn failed(self, code: i32, text: &str) -> Self {
         assert_eq!(self.code, code, "{}", self.err);
         assert_eq!(self.err.lines().count(), 1, "{}", self.err);
-        assert!(self.err.starts_with("sparc: ") && self.err.contains(text), "{:?} lacks {text:?}", self.err);
+        assert!(
+            self.err.starts_with("sparc: ") && self.err.contains(text),
+            "{:?} lacks {text:?}",
+            self.err
+        );
         self
     }
 
@@ -52,7 +60,12 @@ fn command(arguments: &[&str]) -> Command {
 
 /// Runs `sparc` with these arguments.
 pub fn sparc(arguments: &[&str]) -> Run {
-    Run::of(command(arguments).stdin(Stdio::null()).output().expect("the command starts"))
+    Run::of(
+        command(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .expect("the command starts"),
+    )
 }
 
 /// Runs `sparc` with `input` on its standard input.
@@ -84,28 +97,37 @@ pub fn arg(path: &Path) -> &str {
 /// The names in a folder, sorted.
 pub fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).expect("the folder is there");
-    let mut names: Vec<String> =
-        entries.map(|e| e.expect("readable").file_name().to_string_lossy().into_owned()).collect();
+    let mut names: Vec<String> = entries
+        .map(|e| {
+            e.expect("readable")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect();
     names.sort();
     names
 }
 
-/// Something like speech: harmonics of a gliding pitch that swell and fade, a little noise; planar.
+/// Something like speech: harmonics of a gliding pitch in syllables with pauses between them, a little
+/// noise; planar.
 pub fn voice(rate: u32, channels: usize, samples: usize) -> Vec<Vec<f32>> {
     let one = |channel: usize| {
         let (mut phase, mut seed) = (0.0f64, 12_345u32 + channel as u32);
-        (0..samples)
-            .map(|i| {
-                let t = i as f64 / f64::from(rate);
-                phase += (130.0 + 40.0 * channel as f64 + 30.0 * (2.0 * t).sin()) / f64::from(rate);
-                let top = (3400.0f64.min(0.45 * f64::from(rate)) / 200.0) as usize;
-                let buzz: f64 =
-                    (1..=top).map(|h| (std::f64::consts::TAU * phase * h as f64).sin() / h as f64).sum();
-                seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                let noise = f64::from(seed >> 16) / 32_768.0 - 1.0;
-                (0.12 * buzz * (0.55 + 0.45 * (9.0 * t).sin()) + 0.002 * noise) as f32
-            })
-            .collect()
+        let top = (3400.0f64.min(0.45 * f64::from(rate)) / 200.0) as usize;
+        let sample = |i: usize| {
+            let t = i as f64 / f64::from(rate);
+            phase += (130.0 + 40.0 * channel as f64 + 30.0 * (2.0 * t).sin()) / f64::from(rate);
+            let buzz: f64 = (1..=top)
+                .map(|h| (std::f64::consts::TAU * phase * h as f64).sin() / h as f64)
+                .sum();
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let noise = f64::from(seed >> 16) / 32_768.0 - 1.0;
+            let syllable = (21.0 * t).sin() + 0.7 * (13.0 * t).cos();
+            let loudness = 1.0 / (1.0 + (-12.0 * syllable).exp());
+            (0.2 * buzz * loudness + 0.001 * noise) as f32
+        };
+        (0..samples).map(sample).collect()
     };
     (0..channels).map(one).collect()
 }
@@ -121,7 +143,9 @@ pub fn write_wav(path: &Path, rate: u32, channels: &[Vec<f32>]) {
     let mut writer = hound::WavWriter::create(path, spec).expect("the file can be made");
     for i in 0..channels[0].len() {
         for channel in channels {
-            writer.write_sample((channel[i] * 32_767.0) as i16).expect("the file can be written");
+            writer
+                .write_sample((channel[i] * 32_767.0) as i16)
+                .expect("the file can be written");
         }
     }
     writer.finalize().expect("the file can be finished");
@@ -131,7 +155,10 @@ pub fn write_wav(path: &Path, rate: u32, channels: &[Vec<f32>]) {
 pub fn read_wav(path: &Path) -> (u32, Vec<Vec<f32>>) {
     let reader = hound::WavReader::open(path).expect("a WAV file");
     let spec = reader.spec();
-    assert_eq!((spec.bits_per_sample, spec.sample_format), (16, hound::SampleFormat::Int));
+    assert_eq!(
+        (spec.bits_per_sample, spec.sample_format),
+        (16, hound::SampleFormat::Int)
+    );
     let count = usize::from(spec.channels);
     let mut channels = vec![Vec::new(); count];
     for (i, sample) in reader.into_samples::<i16>().enumerate() {
