@@ -188,9 +188,7 @@ pub fn read(bytes: &[u8]) -> Result<Stream, Fault> {
     let (Some(header), Some(total)) = (header, total) else {
         return Err(Fault::Stream("ends before it tells its length".into()));
     };
-    let samples = total
-        .checked_mul(u64::from(header.source.channels))
-        .unwrap_or(u64::MAX);
+    let samples = total.saturating_mul(u64::from(header.source.channels));
     if samples.max(header.coded_samples(total)) > MAX_SAMPLES {
         return Err(Fault::Limit(format!(
             "{samples} samples exceed the limit of {MAX_SAMPLES}"

@@ -49,7 +49,10 @@ impl Clip {
             return Err(Fault::Input("holds no samples".into()));
         }
         for (channel, samples) in self.channels.iter().enumerate() {
-            if let Some(at) = samples.iter().position(|x| !(x.abs() <= MAX_SAMPLE)) {
+            if let Some(at) = samples
+                .iter()
+                .position(|x| x.is_nan() || x.abs() > MAX_SAMPLE)
+            {
                 let value = samples[at];
                 let what = if value.is_nan() {
                     "is not a number".to_string()

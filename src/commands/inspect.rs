@@ -330,6 +330,9 @@ fn plain(value: &Value) -> String {
         Value::Null => "-".into(),
         Value::Bool(true) => "yes".into(),
         Value::Bool(false) => "no".into(),
+        Value::String(text) if text.contains('\n') => {
+            format!("({} lines, shown by --json)", text.lines().count())
+        }
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }

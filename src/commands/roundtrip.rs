@@ -106,7 +106,7 @@ const MEASURES: [(&str, &str); 4] = [
     (measures::PESQ_WB, "PESQ-WB"),
     (measures::PESQ_NB, "PESQ-NB"),
     (measures::STOI, "STOI"),
-    (measures::SI_SDR, "SI-SDR dB"),
+    (measures::LOG_SPECTRAL, "LSE dB^2"),
 ];
 
 fn table(rows: &[Row]) -> String {

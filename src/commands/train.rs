@@ -58,7 +58,7 @@ fn train(args: &Train, quiet: bool) -> Result<(), Failure> {
         progress: !quiet,
     };
     let report = train::run(&options).map_err(|error| failure(error, args))?;
-    for (path, why) in &report.skipped {
+    for (path, why) in report.skipped.iter().filter(|_| !quiet) {
         eprintln!("skipped {}: {why}", path.display());
     }
     let text = format!(
@@ -96,10 +96,19 @@ fn failure(error: Error, args: &Train) -> Failure {
         Error::File { path, what } => Fault::Input(what).of(path.display()),
         Error::NoClips { .. } => Fault::Input(error.to_string()).of("--data"),
         Error::Config(_) | Error::Network(_) => {
-            Fault::Arguments(error.to_string()).of(args.config.display())
+            Fault::Arguments(one_line(&error.to_string())).of(args.config.display())
         }
         Error::Core(error) => Fault::from(error).of(args.out.display()),
         Error::Format(error) => Fault::from(error).of(args.out.display()),
         other => Fault::Other(other.to_string()).of(args.out.display()),
     }
+}
+
+/// A message of several lines as one, without the picture of the source that TOML errors draw.
+fn one_line(text: &str) -> String {
+    let lines = text.lines().map(str::trim);
+    let told: Vec<&str> = lines
+        .filter(|line| !line.is_empty() && !line.contains('|'))
+        .collect();
+    told.join("; ")
 }

@@ -43,6 +43,7 @@ pub fn wave(area: &Area, title: &str, samples: &[f32], seconds: f64) -> Drawn {
         .x_labels(12)
         .x_label_formatter(&time)
         .y_labels(6)
+        .y_label_formatter(&|y| format!("{:.1}", (y * 10.0).round() / 10.0 + 0.0))
         .y_desc("amplitude")
         .label_style(text(14))
         .draw()?;
