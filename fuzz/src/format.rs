@@ -10,7 +10,7 @@ use codec_format::{inspect, Error, Event, Limits, Metadata, StreamReader, Stream
 /// Limits for streams of a few kilobytes: so low that the fuzzer meets them, so high that seeds pass.
 pub fn small_limits() -> Limits {
     let mut limits = Limits::default();
-    limits.segment_pixels = 1 << 16;
+    limits.segment_pixels = 1 << 13;
     limits.segment_bytes = 1 << 16;
     limits.metadata_bytes = 1 << 10;
     limits.metadata_entries = 8;

@@ -17,13 +17,13 @@ use codec_format::{Event, StreamReader, StreamWriter};
 /// Fine frames a transform length may span: bounds the work of a short input.
 const MOST_OVERLAP: usize = 32;
 /// Segments decoded, lost ones included.
-const MOST_SEGMENTS: u32 = 8;
+const MOST_SEGMENTS: u32 = 4;
 
 fn limits() -> Limits {
     let mut limits = small_limits();
     limits.n_fft = 512;
     limits.channels = 2;
-    limits.segment_pixels = 1 << 13;
+    limits.segment_pixels = 1 << 12;
     limits.model_weights = 1 << 12;
     limits.model_macs_per_pixel = 1 << 12;
     limits

@@ -34,7 +34,7 @@ pub fn header(draws: &mut Draws<'_>) -> Header {
             window: draws.one_of(&[WindowKind::Hann, WindowKind::Sine]),
             hop: 1 + draws.below(u32::from(window_length)) as u16,
         },
-        segment_frames: 1 + draws.below(12) as u16,
+        segment_frames: 1 + draws.below(8) as u16,
         model: if draws.chance() {
             None
         } else {
