@@ -1,0 +1,39 @@
+//! How far decoded sound is from the original.
+//!
+//! | function | what | rate | range |
+//! |---|---|---|---|
+//! | [`pesq_wb`] | predicted opinion, ITU-T P.862.2, wide band | 16 kHz | 1.04..4.64, more is better |
+//! | [`pesq_nb`] | predicted opinion, ITU-T P.862.1, narrow band | 8 or 16 kHz | 1.02..4.55 |
+//! | [`stoi()`] | intelligibility, Taal et al. 2011 | any | about 0..1 |
+//! | [`snr`] | waveform | any | dB |
+//! | [`si_sdr`] | waveform but for a gain, Le Roux et al. 2019 | any | dB |
+//! | [`log_spectral_error`] | log-power spectrogram | any | dB^2, less is better |
+//!
+//! All take a reference and a degraded signal: mono, equally long, already aligned in time, full scale 1.
+//! Resampling is the caller's part except inside [`stoi()`], whose definition contains it.
+//!
+//! ```
+//! let reference: Vec<f32> = (0..16000).map(|i| (i as f32 * 0.1).sin() * 0.5).collect();
+//! let degraded: Vec<f32> = reference.iter().map(|x| x * 0.9).collect();
+//! assert!((codec_metrics::snr(&reference, &degraded)? - 20.0).abs() < 0.01);
+//! # Ok::<(), codec_metrics::Error>(())
+//! ```
+//!
+//! # Which PESQ
+//!
+//! The scores are those of the `pesq` crate 0.2.0, an implementation of P.862 with the original filter of
+//! P.862.2 (before its Corrigendum 2), as in the reference program and in the Python package `pesq` 0.0.4.
+//! See [`pesq_wb`] for how the two compare on coded speech.
+#![forbid(unsafe_code)]
+
+mod error;
+mod perceptual;
+mod spectral;
+pub mod stoi;
+mod waveform;
+
+pub use error::{Error, Result, Which};
+pub use perceptual::{pesq_nb, pesq_wb};
+pub use spectral::{log_spectral_error, FLOOR, HOP, N_FFT};
+pub use stoi::stoi;
+pub use waveform::{si_sdr, snr};
