@@ -117,5 +117,5 @@ impl Completion {
 }
 
 fn reads(layer: &Prepared, at: usize) -> bool {
-    layer.skip == Some(at) || layer.sources.iter().any(|s| *s == Source::Layer(at as u8))
+    layer.skip == Some(at) || layer.sources.contains(&Source::Layer(at as u8))
 }
