@@ -31,17 +31,15 @@ pub enum Command {
     Inspect(Inspect),
     /// Measure a decoded file against its original: PESQ, STOI, SNR, SI-SDR, log-spectral error
     #[command(after_help = EXIT_CODES)]
-    #[cfg(any())]
     Compare(Compare),
     /// Draw a file's waveform, spectrogram, mask and phase as a PNG
     #[command(after_help = EXIT_CODES)]
     Plot(Plot),
     /// Encode, decode, compare and plot in one go
     #[command(after_help = EXIT_CODES)]
-    #[cfg(any())]
     Roundtrip(Roundtrip),
     /// Train a completion network on a folder of audio
-    #[cfg(any())]
+    #[cfg(feature = "train")]
     #[command(after_help = EXIT_CODES)]
     Train(crate::commands::train::Train),
 }

@@ -8,6 +8,7 @@ mod coding;
 mod commands;
 mod fault;
 mod figure;
+mod measures;
 mod models;
 mod output;
 mod panics;
@@ -25,12 +26,10 @@ fn main() -> ExitCode {
         Command::Encode(args) => commands::encode::run(&args, quiet),
         Command::Decode(args) => commands::decode::run(&args, quiet),
         Command::Inspect(args) => commands::inspect::run(&args),
-        #[cfg(any())]
         Command::Compare(args) => commands::compare::run(&args),
         Command::Plot(args) => commands::plot::run(&args, quiet),
-        #[cfg(any())]
         Command::Roundtrip(args) => commands::roundtrip::run(&args, quiet),
-        #[cfg(any())]
+        #[cfg(feature = "train")]
         Command::Train(args) => commands::train::run(&args, quiet),
     };
     // The hook has printed its line by then.
