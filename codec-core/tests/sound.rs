@@ -137,7 +137,7 @@ fn pcm_is_the_same_on_every_machine() {
     let model = small_model(encoded.header.stft, 4);
     let decoded = decode(&encoded, Some(&model));
     let bytes: Vec<u8> = decoded[0].iter().flat_map(|x| x.to_bits().to_le_bytes()).collect();
-    assert_eq!(crc32fast::hash(&bytes), 0xDEB2_4D59);
+    assert_eq!(crc32fast::hash(&bytes), 0xD1F6_D9FB);
 }
 
 #[test]

@@ -182,8 +182,7 @@ fn tile<const O: usize, const P: usize>(
         for window in &mut windows {
             *window = &window[..span];
         }
-        for j in 0..span {
-            let w = &weights[j * O..(j + 1) * O];
+        for (j, w) in (0..span).zip(weights.chunks_exact(O)) {
             for p in 0..P {
                 let x = windows[p][j];
                 for o in 0..O {

@@ -13,7 +13,7 @@ use codec_format::header::WindowKind;
 use ndarray::ArrayView2;
 
 /// Griffin-Lim steps after the integration.
-pub const STEPS: usize = 12;
+pub const STEPS: usize = 8;
 
 /// A phase the stream stores, on the synthesis grid.
 #[derive(Debug, Clone, Copy, PartialEq)]
