@@ -305,6 +305,12 @@ fn layer_body(layer: &Layer, coding: WeightCoding) -> Result<Vec<u8>> {
                 } else {
                     1.0
                 };
+                // The largest weight may round to infinity on its way back.
+                if !(scale * 127.0).is_finite() {
+                    return Err(Error::Usage {
+                        what: "weight beyond scaled bytes",
+                    });
+                }
                 put_floats(&mut body, &[scale]);
                 for &weight in channel {
                     // Halves move away from zero; `as` cuts towards it and saturates.
