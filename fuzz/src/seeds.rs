@@ -36,6 +36,15 @@ pub fn all() -> Vec<(&'static str, String, Vec<u8>)> {
         ("ridge", small(Settings::speech()), false),
         ("ridge-model", small(Settings::speech()), true),
         ("uniform-all-phases", small(Settings::thesis(0.9)), false),
+        // Levels beyond any sound, which must not become infinite samples.
+        (
+            "loud",
+            Settings {
+                origin: Some(i16::MAX),
+                ..small(Settings::thesis(0.5))
+            },
+            false,
+        ),
         (
             "energy-some-phases",
             Settings {
