@@ -90,7 +90,7 @@ fn every_pixel_and_phase_kept_gives_the_signal_back() {
         };
         // A step of 1/8 dB with one byte spans 32 dB: code the loud end.
         let settings = Settings { step: 4, ..settings };
-        let encoded = encode(&[pcm.clone()], MONO, 20_000, &settings, None).unwrap();
+        let encoded = encode(std::slice::from_ref(&pcm), MONO, 20_000, &settings, None).unwrap();
         let decoded = decode(&encoded, None);
         assert_eq!(decoded[0].len(), pcm.len());
         let snr = signal_to_noise(&pcm, &decoded[0]);
@@ -118,7 +118,7 @@ fn sample_counts_survive_at_every_length_and_rate() {
 fn pieces_of_any_size_encode_to_the_same_segments() {
     let pcm = voice(60_001);
     let settings = Settings { origin: Some(-400), ..Settings::speech() };
-    let whole = encode(&[pcm.clone()], MONO, 60_001, &settings, None).unwrap();
+    let whole = encode(std::slice::from_ref(&pcm), MONO, 60_001, &settings, None).unwrap();
     for size in [1usize, 77, 4_096, 60_001] {
         let mut encoder = Encoder::new(MONO, settings.clone(), None).unwrap();
         let mut segments: Vec<Segment> = Vec::new();
@@ -165,7 +165,7 @@ fn stored_phases_bring_the_waveform_closer() {
     let pcm = voice(40_000);
     let at = |phase| {
         let settings = Settings { phase, lattice: Some(LatticeShape { bands: 20, every: 1, step: 16 }), ..Settings::speech() };
-        let encoded = encode(&[pcm.clone()], MONO, 40_000, &settings, None).unwrap();
+        let encoded = encode(std::slice::from_ref(&pcm), MONO, 40_000, &settings, None).unwrap();
         signal_to_noise(&pcm, &decode(&encoded, None)[0])
     };
     let (none, some) = (at(PhaseKind::None), at(PhaseKind::Thresholded { bits: 6, threshold: 0 }));
