@@ -24,7 +24,9 @@ impl Analysis {
         settings.validate()?;
         let len = channels.first().map_or(0, Vec::len);
         if channels.iter().any(|c| c.len() != len) {
-            return Err(Error::Settings { what: "channels must be equally long" });
+            return Err(Error::Settings {
+                what: "channels must be equally long",
+            });
         }
         let transform = Transform::new(&settings.stft, usize::from(settings.stft.hop))?;
         let frames = frames_of(len as u64, settings) as usize;
@@ -70,7 +72,11 @@ impl Analysis {
     /// The origin for this clip in 1/8 dB: [`crate::settings::IMAGE_RANGE`] below its loudest pixel.
     #[must_use]
     pub fn origin(&self) -> i16 {
-        let peak = self.levels.iter().flatten().fold(f32::MIN, |a, &b| if b > a { b } else { a });
+        let peak = self
+            .levels
+            .iter()
+            .flatten()
+            .fold(f32::MIN, |a, &b| if b > a { b } else { a });
         origin_below(peak)
     }
 }
@@ -104,7 +110,10 @@ pub fn phase_bits(kind: PhaseKind) -> u8 {
 
 pub(crate) fn check_finite(pcm: &[f32], channel: usize, first: u64) -> Result<()> {
     match pcm.iter().position(|x| !x.is_finite()) {
-        Some(i) => Err(Error::NotFinite { channel, sample: first + i as u64 }),
+        Some(i) => Err(Error::NotFinite {
+            channel,
+            sample: first + i as u64,
+        }),
         None => Ok(()),
     }
 }

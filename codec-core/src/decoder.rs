@@ -51,18 +51,31 @@ impl Decoder {
     /// transform is not supported, its frames too dense or its segments too short (Spec §9).
     pub fn new(header: &Header, model: Option<&Model>) -> Result<Self> {
         if is_too_short(&header.stft, header.segment_frames) {
-            return Err(Error::Settings { what: SHORT_SEGMENTS });
+            return Err(Error::Settings {
+                what: SHORT_SEGMENTS,
+            });
         }
         let network = match model {
             Some(model) => Network::new(model, header)?,
             None => Network::interpolation(header),
         };
-        let transform = Transform::new(&header.stft, usize::from(header.stft.hop) / network.upsampling())?;
+        let transform = Transform::new(
+            &header.stft,
+            usize::from(header.stft.hop) / network.upsampling(),
+        )?;
         let channels = (0..header.coded.channels)
             .map(|_| Channel::new(header, network.clone(), transform.clone()))
             .collect();
-        let trim = Trim { skip: u64::from(header.pre_skip), left: header.total_samples.map(|n| wanted(header, n)) };
-        Ok(Decoder { header: header.clone(), expected: 0, channels, trim })
+        let trim = Trim {
+            skip: u64::from(header.pre_skip),
+            left: header.total_samples.map(|n| wanted(header, n)),
+        };
+        Ok(Decoder {
+            header: header.clone(),
+            expected: 0,
+            channels,
+            trim,
+        })
     }
 
     /// Takes the next segment and returns the PCM that became final: one vector per channel, all of the
@@ -73,14 +86,21 @@ impl Decoder {
     /// [`Error::Settings`] if the segment is out of order or its shape is not the header's.
     pub fn push(&mut self, segment: &Segment) -> Result<Vec<Vec<f32>>> {
         if segment.index != self.expected {
-            return Err(Error::Settings { what: "segments must come in order, lost ones concealed" });
+            return Err(Error::Settings {
+                what: "segments must come in order, lost ones concealed",
+            });
         }
         let bins = self.header.stft.bins();
         let frames = segment.channels.first().map_or(0, |c| c.frames);
         if segment.channels.len() != self.channels.len()
-            || segment.channels.iter().any(|c| c.bins != bins || c.frames != frames || c.mask.len() != bins * frames)
+            || segment
+                .channels
+                .iter()
+                .any(|c| c.bins != bins || c.frames != frames || c.mask.len() != bins * frames)
         {
-            return Err(Error::Settings { what: "segment and header differ in shape" });
+            return Err(Error::Settings {
+                what: "segment and header differ in shape",
+            });
         }
         self.expected += 1;
         for (channel, image) in self.channels.iter_mut().zip(&segment.channels) {
@@ -106,7 +126,10 @@ impl Decoder {
             phases: Default::default(),
         };
         let channels = vec![image; self.channels.len()];
-        self.push(&Segment { index: self.expected, channels })
+        self.push(&Segment {
+            index: self.expected,
+            channels,
+        })
     }
 
     /// Sets the number of source samples, once a stream's trailer has told it.
@@ -123,7 +146,11 @@ impl Decoder {
     }
 
     fn collect(&mut self) -> Vec<Vec<f32>> {
-        let mut out: Vec<Vec<f32>> = self.channels.iter_mut().map(|c| core::mem::take(&mut c.pcm)).collect();
+        let mut out: Vec<Vec<f32>> = self
+            .channels
+            .iter_mut()
+            .map(|c| core::mem::take(&mut c.pcm))
+            .collect();
         self.trim.apply(&mut out);
         out
     }
@@ -134,7 +161,11 @@ impl Decoder {
 ///
 /// # Errors
 /// As [`Decoder::new`] and [`Decoder::push`].
-pub fn dense_images(header: &Header, model: Option<&Model>, segments: &[Segment]) -> Result<(Vec<Array2<f32>>, usize)> {
+pub fn dense_images(
+    header: &Header,
+    model: Option<&Model>,
+    segments: &[Segment],
+) -> Result<(Vec<Array2<f32>>, usize)> {
     let network = match model {
         Some(model) => Network::new(model, header)?,
         None => Network::interpolation(header),
@@ -143,11 +174,20 @@ pub fn dense_images(header: &Header, model: Option<&Model>, segments: &[Segment]
     let origin = levels::origin(&header.quantiser);
     let mut out = Vec::new();
     for channel in 0..usize::from(header.coded.channels) {
-        let images: Vec<&SparseImage> = segments.iter().filter_map(|s| s.channels.get(channel)).collect();
+        let images: Vec<&SparseImage> = segments
+            .iter()
+            .filter_map(|s| s.channels.get(channel))
+            .collect();
         let mut all = Planes::zeros(0, header.stft.bins());
         for (i, current) in images.iter().enumerate() {
             let before = i.checked_sub(1).map(|i| images[i]);
-            all.append(&planes(header, lattice.as_ref(), before, current, images.get(i + 1).copied()));
+            all.append(&planes(
+                header,
+                lattice.as_ref(),
+                before,
+                current,
+                images.get(i + 1).copied(),
+            ));
         }
         out.push(network.run(&all).mapv(|x| x + origin));
     }
@@ -169,7 +209,9 @@ fn magnitude(level: f32) -> f32 {
 
 /// Coded samples a caller gets of `total` source samples: all but the pre-skip.
 fn wanted(header: &Header, total: u64) -> u64 {
-    header.coded_samples(total).saturating_sub(u64::from(header.pre_skip))
+    header
+        .coded_samples(total)
+        .saturating_sub(u64::from(header.pre_skip))
 }
 
 /// Pre-skip and end of the stream, in coded samples.
@@ -260,7 +302,8 @@ impl Channel {
         let start = self.planes_end;
         self.ends.push(start + image.frames);
         for (pixel, &index) in image.phases.mask.iter_ones().zip(&image.phases.angles) {
-            self.stored.push((start + pixel / image.bins, pixel % image.bins, index));
+            self.stored
+                .push((start + pixel / image.bins, pixel % image.bins, index));
         }
         self.before = self.current.take();
         self.current = Some(image);
@@ -285,7 +328,13 @@ impl Channel {
     /// Makes the planes of the current segment, now that the one after it is known.
     fn advance(&mut self, after: Option<&SparseImage>) {
         if let Some(current) = &self.current {
-            let made = planes(&self.header, self.lattice.as_ref(), self.before.as_ref(), current, after);
+            let made = planes(
+                &self.header,
+                self.lattice.as_ref(),
+                self.before.as_ref(),
+                current,
+                after,
+            );
             self.planes_end += made.frames();
             self.append(|completion| completion.push(&made));
         }
@@ -313,8 +362,11 @@ impl Channel {
         let tied = self.tied.len() / bins;
         let first = start - tied;
         let origin = levels::origin(&self.header.quantiser);
-        let magnitudes = frames_of(self.dense.view(), first - self.dense_start..seen - self.dense_start)
-            .mapv(|x| magnitude(x + origin));
+        let magnitudes = frames_of(
+            self.dense.view(),
+            first - self.dense_start..seen - self.dense_start,
+        )
+        .mapv(|x| magnitude(x + origin));
         let bits = match self.header.phase {
             PhaseKind::None => 0,
             PhaseKind::Thresholded { bits, .. } | PhaseKind::All { bits } => bits,
@@ -326,7 +378,11 @@ impl Channel {
             .map(|&(frame, bin, index)| {
                 let angle = f32::from(index) / (1u32 << bits) as f32 * 2.0 * core::f32::consts::PI;
                 let (sin, cos) = libm::sincosf(angle);
-                StoredPhase { frame: frame * up - first, bin, unit: Complex32::new(cos, sin) }
+                StoredPhase {
+                    frame: frame * up - first,
+                    bin,
+                    unit: Complex32::new(cos, sin),
+                }
             })
             .collect();
         let block = phase::Block {
@@ -347,8 +403,10 @@ impl Channel {
         }
         let at = start as i64 * hop - n as i64 / 2 - self.sum_start;
         let mut packed = vec![Complex32::default(); n];
-        self.transform.overlap_add(fresh, at, &mut packed, &mut self.sum);
-        self.transform.overlap_weight(end - start, at, &mut self.weight);
+        self.transform
+            .overlap_add(fresh, at, &mut packed, &mut self.sum);
+        self.transform
+            .overlap_weight(end - start, at, &mut self.weight);
 
         self.undecided = end;
         let keep = (TIED * n / hop as usize).min(end);
@@ -370,7 +428,10 @@ impl Channel {
         };
         let ready = ((end - self.sum_start).max(0) as usize).min(self.sum.len());
         let silent = ((-self.sum_start).max(0) as usize).min(ready);
-        for (x, w) in self.sum[silent..ready].iter().zip(&self.weight[silent..ready]) {
+        for (x, w) in self.sum[silent..ready]
+            .iter()
+            .zip(&self.weight[silent..ready])
+        {
             self.pcm.push(if *w > 1e-8 { x / w } else { 0.0 });
         }
         self.sum.drain(..ready);

@@ -50,7 +50,9 @@ pub fn encode_analysis(
 ) -> Result<Encoded> {
     settings.validate()?;
     if analysis.channels() != usize::from(source.channels) || analysis.channels() == 0 {
-        return Err(Error::Settings { what: "channel count differs from the source's" });
+        return Err(Error::Settings {
+            what: "channel count differs from the source's",
+        });
     }
     let origin = settings.origin.unwrap_or_else(|| analysis.origin());
     let header = settings.header(source, Some(total_samples), origin, model);
@@ -60,7 +62,14 @@ pub fn encode_analysis(
         .enumerate()
         .map(|(index, first)| {
             let frames = first..(first + step).min(analysis.frames());
-            encode_segment(analysis, frames, &header, &settings.policy, index as u32, first)
+            encode_segment(
+                analysis,
+                frames,
+                &header,
+                &settings.policy,
+                index as u32,
+                first,
+            )
         })
         .collect();
     Ok(Encoded { header, segments })
@@ -79,8 +88,21 @@ fn encode_segment(
     let channels = (0..analysis.channels())
         .map(|channel| {
             let levels = analysis.levels(channel);
-            let image = image::frames_of(levels, range.clone()).mapv(|x| if x > origin { x - origin } else { 0.0 });
-            let mut sparse = sparsify(image.view(), header, policy, index, channel as u8, first_frame);
+            let image = image::frames_of(levels, range.clone()).mapv(|x| {
+                if x > origin {
+                    x - origin
+                } else {
+                    0.0
+                }
+            });
+            let mut sparse = sparsify(
+                image.view(),
+                header,
+                policy,
+                index,
+                channel as u8,
+                first_frame,
+            );
             sparse.phases = phases(analysis, channel, range.clone(), header.phase);
             sparse
         })
@@ -88,19 +110,29 @@ fn encode_segment(
     Segment { index, channels }
 }
 
-fn phases(analysis: &Analysis, channel: usize, range: core::ops::Range<usize>, kind: PhaseKind) -> Phases {
+fn phases(
+    analysis: &Analysis,
+    channel: usize,
+    range: core::ops::Range<usize>,
+    kind: PhaseKind,
+) -> Phases {
     let bits = phase_bits(kind);
     let levels = image::frames_of(analysis.levels(channel), range.clone());
     let mask: Mask = match kind {
         PhaseKind::None => return Phases::default(),
         PhaseKind::All { .. } => Mask::repeat(true, levels.len()),
-        PhaseKind::Thresholded { threshold, .. } => {
-            levels.iter().map(|&x| x >= f32::from(threshold) * levels::UNIT).collect()
-        }
+        PhaseKind::Thresholded { threshold, .. } => levels
+            .iter()
+            .map(|&x| x >= f32::from(threshold) * levels::UNIT)
+            .collect(),
     };
     let spectra = image::frames_of(analysis.spectra(channel), range);
-    let angles =
-        spectra.iter().zip(mask.iter().by_vals()).filter(|&(_, kept)| kept).map(|(&z, _)| phase_index(z, bits)).collect();
+    let angles = spectra
+        .iter()
+        .zip(mask.iter().by_vals())
+        .filter(|&(_, kept)| kept)
+        .map(|(&z, _)| phase_index(z, bits))
+        .collect();
     Phases { mask, angles }
 }
 
@@ -130,13 +162,23 @@ impl Encoder {
     pub fn new(source: Signal, settings: Settings, model: Option<ModelId>) -> Result<Self> {
         settings.validate()?;
         if source.channels == 0 {
-            return Err(Error::Settings { what: "a source needs at least one channel" });
+            return Err(Error::Settings {
+                what: "a source needs at least one channel",
+            });
         }
         let transform = Transform::new(&settings.stft, usize::from(settings.stft.hop))?;
         let origin = settings.origin.unwrap_or_else(|| origin_below(STREAM_PEAK));
         let header = settings.header(source, None, origin, model);
         let pending = (0..source.channels).map(|_| Vec::new()).collect();
-        Ok(Encoder { settings, header, transform, pending, start: 0, taken: 0, next: 0 })
+        Ok(Encoder {
+            settings,
+            header,
+            transform,
+            pending,
+            start: 0,
+            taken: 0,
+            next: 0,
+        })
     }
 
     /// The header to write before the first segment; it leaves the sample count to the trailer.
@@ -153,7 +195,9 @@ impl Encoder {
     pub fn push(&mut self, channels: &[&[f32]]) -> Result<Vec<Segment>> {
         let len = channels.first().map_or(0, |c| c.len());
         if channels.len() != self.pending.len() || channels.iter().any(|c| c.len() != len) {
-            return Err(Error::Settings { what: "pieces need one equally long slice per channel" });
+            return Err(Error::Settings {
+                what: "pieces need one equally long slice per channel",
+            });
         }
         for (channel, pcm) in channels.iter().enumerate() {
             check_finite(pcm, channel, self.taken)?;
@@ -164,7 +208,10 @@ impl Encoder {
         self.taken += len as u64;
         let mut out = Vec::new();
         let step = u64::from(self.settings.segment_frames);
-        let (hop, half) = (u64::from(self.settings.stft.hop), self.transform.n_fft() as u64 / 2);
+        let (hop, half) = (
+            u64::from(self.settings.stft.hop),
+            self.transform.n_fft() as u64 / 2,
+        );
         // The segment's last frame must be wholly known, and there must be a frame after it: so that the
         // last segment is never mistaken for a full one that is followed by an empty one.
         while (u64::from(self.next) * step + step) * hop <= self.taken
@@ -194,15 +241,27 @@ impl Encoder {
         let spectra = self
             .pending
             .iter()
-            .map(|pcm| self.transform.spectra(pcm, self.start as i64, first as i64, frames))
+            .map(|pcm| {
+                self.transform
+                    .spectra(pcm, self.start as i64, first as i64, frames)
+            })
             .collect();
         let analysis = Analysis::from_spectra(spectra);
-        let segment =
-            encode_segment(&analysis, 0..frames, &self.header, &self.settings.policy, self.next, first as usize);
+        let segment = encode_segment(
+            &analysis,
+            0..frames,
+            &self.header,
+            &self.settings.policy,
+            self.next,
+            first as usize,
+        );
         self.next += 1;
         let half = self.transform.n_fft() as u64 / 2;
-        let needed = ((first + frames as u64) * u64::from(self.settings.stft.hop)).saturating_sub(half);
-        let drop = needed.saturating_sub(self.start).min(self.pending.first().map_or(0, Vec::len) as u64);
+        let needed =
+            ((first + frames as u64) * u64::from(self.settings.stft.hop)).saturating_sub(half);
+        let drop = needed
+            .saturating_sub(self.start)
+            .min(self.pending.first().map_or(0, Vec::len) as u64);
         for pending in &mut self.pending {
             pending.drain(..drop as usize);
         }
@@ -214,6 +273,8 @@ impl Encoder {
 /// Frames of an image, for callers that walk segments.
 #[must_use]
 pub fn frames_in(segments: &[Segment]) -> usize {
-    segments.iter().map(|s| s.channels.first().map_or(0, |c| c.frames)).sum()
+    segments
+        .iter()
+        .map(|s| s.channels.first().map_or(0, |c| c.frames))
+        .sum()
 }
-

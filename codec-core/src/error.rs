@@ -42,7 +42,10 @@ impl fmt::Display for Error {
             Error::Format(error) => error.fmt(f),
             Error::Settings { what } => write!(f, "invalid setting: {what}"),
             Error::NotFinite { channel, sample } => {
-                write!(f, "sample {sample} of channel {channel} is not a finite number")
+                write!(
+                    f,
+                    "sample {sample} of channel {channel} is not a finite number"
+                )
             }
             Error::Model { what } => write!(f, "unusable model: {what}"),
         }

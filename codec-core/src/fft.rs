@@ -85,7 +85,11 @@ mod tests {
     fn pairs_survive_the_round_trip_at_every_length() {
         for n in [64, 128, 256, 512, 1024, 2048, 4096] {
             let (a, b) = (noise(n, 1), noise(n, 2));
-            let mut packed: Vec<_> = a.iter().zip(&b).map(|(&x, &y)| Complex32::new(x, y)).collect();
+            let mut packed: Vec<_> = a
+                .iter()
+                .zip(&b)
+                .map(|(&x, &y)| Complex32::new(x, y))
+                .collect();
             forward(&mut packed);
             let zero = Complex32::default();
             let (mut first, mut second) = (vec![zero; n / 2 + 1], vec![zero; n / 2 + 1]);
@@ -98,11 +102,17 @@ mod tests {
                 re += f64::from(x) * libm::cos(angle);
                 im += f64::from(x) * libm::sin(angle);
             }
-            assert!((f64::from(first[k].re) - re).abs() < 1e-3 && (f64::from(first[k].im) - im).abs() < 1e-3);
+            assert!(
+                (f64::from(first[k].re) - re).abs() < 1e-3
+                    && (f64::from(first[k].im) - im).abs() < 1e-3
+            );
             join_pair(&first, &second, &mut packed);
             backward(&mut packed);
             for i in 0..n {
-                assert!((packed[i].re - a[i]).abs() < 1e-5 && (packed[i].im - b[i]).abs() < 1e-5, "length {n}");
+                assert!(
+                    (packed[i].re - a[i]).abs() < 1e-5 && (packed[i].im - b[i]).abs() < 1e-5,
+                    "length {n}"
+                );
             }
         }
     }

@@ -8,7 +8,11 @@ use ndarray::{Array2, ArrayView2, Axis};
 /// # Panics
 /// If the range does not lie within the image.
 pub(crate) fn frames_of<T>(image: ArrayView2<'_, T>, range: Range<usize>) -> ArrayView2<'_, T> {
-    image.split_at(Axis(0), range.end).0.split_at(Axis(0), range.start).1
+    image
+        .split_at(Axis(0), range.end)
+        .0
+        .split_at(Axis(0), range.start)
+        .1
 }
 
 /// The image without its first `frames` frames; none are left if it has no more.

@@ -28,7 +28,10 @@ impl Lattice {
         let shape = header.lattice?;
         let edges = shape.edges(header.stft.bins(), header.coded.rate);
         let bins = *edges.last()?;
-        let centres: Vec<f32> = edges.windows(2).map(|e| (e[0] + e[1] - 1) as f32 * 0.5).collect();
+        let centres: Vec<f32> = edges
+            .windows(2)
+            .map(|e| (e[0] + e[1] - 1) as f32 * 0.5)
+            .collect();
         let mut blend = Vec::with_capacity(bins);
         let mut band = 0;
         for bin in 0..bins {
@@ -42,7 +45,11 @@ impl Lattice {
             };
             blend.push((band, weight));
         }
-        Some(Lattice { shape, edges, blend })
+        Some(Lattice {
+            shape,
+            edges,
+            blend,
+        })
     }
 
     /// Number of bands.
@@ -63,7 +70,11 @@ impl Lattice {
     ///
     /// `image` is frames x bins in dB above the origin, `kept` in pixel order.
     #[must_use]
-    pub fn sample(&self, image: ArrayView2<'_, f32>, kept: &codec_format::symbols::Mask) -> Vec<u8> {
+    pub fn sample(
+        &self,
+        image: ArrayView2<'_, f32>,
+        kept: &codec_format::symbols::Mask,
+    ) -> Vec<u8> {
         let (frames, bins) = image.dim();
         let every = usize::from(self.shape.every);
         let bands = self.bands();
@@ -116,12 +127,18 @@ impl Lattice {
         let twice = 2 * frame as i64;
         let centre = |step: i64| 2 * step * every as i64 + every as i64 - 1;
         let step = (frame / every) as i64;
-        let low = if twice >= centre(step) { step } else { step - 1 };
+        let low = if twice >= centre(step) {
+            step
+        } else {
+            step - 1
+        };
         let weight = (twice - centre(low)) as f32 / (2 * every) as f32;
         let column = |step: i64| -> &[u8] {
             if step < 0 {
                 match before {
-                    Some(image) if image.lattice.len() >= bands => &image.lattice[image.lattice.len() - bands..],
+                    Some(image) if image.lattice.len() >= bands => {
+                        &image.lattice[image.lattice.len() - bands..]
+                    }
                     _ => &current.lattice[..bands],
                 }
             } else if step as usize >= steps {
@@ -136,7 +153,10 @@ impl Lattice {
         let (first, second) = (column(low), column(low + 1));
         let mut blended = vec![0.0; bands];
         for ((y, &a), &b) in blended.iter_mut().zip(first).zip(second) {
-            let (a, b) = (levels::lattice(&self.shape, a), levels::lattice(&self.shape, b));
+            let (a, b) = (
+                levels::lattice(&self.shape, a),
+                levels::lattice(&self.shape, b),
+            );
             *y = a + (b - a) * weight;
         }
         for (y, &(band, upper)) in out.iter_mut().zip(&self.blend) {

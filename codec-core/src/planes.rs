@@ -27,7 +27,12 @@ impl Planes {
     #[must_use]
     pub fn zeros(frames: usize, bins: usize) -> Self {
         let zero = Array2::zeros((frames, bins));
-        Planes { values: zero.clone(), image: zero.clone(), background: zero.clone(), mask: zero }
+        Planes {
+            values: zero.clone(),
+            image: zero.clone(),
+            background: zero.clone(),
+            mask: zero,
+        }
     }
 
     /// Frames held.
@@ -54,7 +59,12 @@ impl Planes {
     }
 
     fn each(&mut self) -> [&mut Array2<f32>; 4] {
-        [&mut self.values, &mut self.image, &mut self.background, &mut self.mask]
+        [
+            &mut self.values,
+            &mut self.image,
+            &mut self.background,
+            &mut self.mask,
+        ]
     }
 
     /// Appends the frames of `other`, which has as many bins.
@@ -95,8 +105,12 @@ pub fn planes(
         }
         if ridge {
             // A pixel that is not kept lies below its frame's threshold.
-            let base = levels::threshold(step, current.thresholds.get(frame).copied().unwrap_or(u8::MAX));
-            row.iter_mut().for_each(|x| *x = if *x < base { *x } else { base });
+            let base = levels::threshold(
+                step,
+                current.thresholds.get(frame).copied().unwrap_or(u8::MAX),
+            );
+            row.iter_mut()
+                .for_each(|x| *x = if *x < base { *x } else { base });
         }
     }
     out.image.assign(&out.background);

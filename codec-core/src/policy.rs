@@ -70,12 +70,22 @@ pub fn sparsify(
         .iter_ones()
         .map(|pixel| {
             let (frame, bin) = (pixel / bins, pixel % bins);
-            let base = thresholds.get(frame).map_or(0.0, |&i| levels::threshold(threshold_step(header), i));
+            let base = thresholds
+                .get(frame)
+                .map_or(0.0, |&i| levels::threshold(threshold_step(header), i));
             levels::floor_index(image[(frame, bin)] - base, header.quantiser.step)
         })
         .collect();
     let lattice = Lattice::of(header).map_or_else(Vec::new, |lattice| lattice.sample(image, &mask));
-    SparseImage { bins, frames, mask, values, thresholds, lattice, phases: Default::default() }
+    SparseImage {
+        bins,
+        frames,
+        mask,
+        values,
+        thresholds,
+        lattice,
+        phases: Default::default(),
+    }
 }
 
 /// Pixels kept of `pixels` at a sparsity.

@@ -31,7 +31,11 @@ pub struct Fitted {
 pub fn speech_settings(bits_per_second: u32) -> Settings {
     let mut settings = Settings::speech();
     if bits_per_second > 5_500 {
-        settings.lattice = Some(LatticeShape { bands: 20, every: 2, step: 32 });
+        settings.lattice = Some(LatticeShape {
+            bands: 20,
+            every: 2,
+            step: 32,
+        });
     }
     settings
 }
@@ -64,10 +68,16 @@ pub fn encode_to_bitrate(
     model: Option<ModelId>,
 ) -> Result<Fitted> {
     let analysis = Analysis::of(channels, settings)?;
-    let budget = (u128::from(total_samples) * u128::from(bits_per_second) / (8 * u128::from(source.rate.max(1)))) as u64;
+    let budget = (u128::from(total_samples) * u128::from(bits_per_second)
+        / (8 * u128::from(source.rate.max(1)))) as u64;
     let mut settings = settings.clone();
     loop {
-        let search = Search { analysis: &analysis, source, total_samples, model };
+        let search = Search {
+            analysis: &analysis,
+            source,
+            total_samples,
+            model,
+        };
         let coarsest = search.at(&settings, MARGINS.1)?;
         if coarsest.1 <= budget {
             return search.closest(&settings, budget, coarsest);
@@ -76,7 +86,13 @@ pub fn encode_to_bitrate(
         match &mut settings.lattice {
             Some(lattice) if lattice.bands > 8 => lattice.bands = 8.max(lattice.bands * 2 / 3),
             Some(lattice) if lattice.every < 8 => lattice.every *= 2,
-            _ => return Ok(Fitted { encoded: coarsest.0, bytes: coarsest.1, fits: false }),
+            _ => {
+                return Ok(Fitted {
+                    encoded: coarsest.0,
+                    bytes: coarsest.1,
+                    fits: false,
+                })
+            }
         }
     }
 }
@@ -93,15 +109,30 @@ impl Search<'_> {
         let mut settings = settings.clone();
         match &mut settings.policy {
             Policy::Ridge { margin: m, .. } => *m = margin,
-            _ => return Err(Error::Settings { what: "a bitrate needs the ridge policy" }),
+            _ => {
+                return Err(Error::Settings {
+                    what: "a bitrate needs the ridge policy",
+                })
+            }
         }
-        let encoded = encode_analysis(self.analysis, self.source, self.total_samples, &settings, self.model)?;
+        let encoded = encode_analysis(
+            self.analysis,
+            self.source,
+            self.total_samples,
+            &settings,
+            self.model,
+        )?;
         let bytes = file_bytes(&encoded)?;
         Ok((encoded, bytes))
     }
 
     /// Bisects for the smallest margin that fits; `best` fits at the largest.
-    fn closest(&self, settings: &Settings, budget: u64, mut best: (Encoded, u64)) -> Result<Fitted> {
+    fn closest(
+        &self,
+        settings: &Settings,
+        budget: u64,
+        mut best: (Encoded, u64),
+    ) -> Result<Fitted> {
         let (mut low, mut high) = MARGINS;
         for _ in 0..HALVINGS {
             let margin = 0.5 * (low + high);
@@ -113,6 +144,10 @@ impl Search<'_> {
                 low = margin;
             }
         }
-        Ok(Fitted { encoded: best.0, bytes: best.1, fits: true })
+        Ok(Fitted {
+            encoded: best.0,
+            bytes: best.1,
+            fits: true,
+        })
     }
 }

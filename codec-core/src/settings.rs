@@ -4,7 +4,8 @@ use crate::error::{Error, Result};
 use crate::fft;
 use crate::stft::MAX_OVERLAP;
 use codec_format::header::{
-    Header, LatticeShape, MaskKind, ModelId, PhaseKind, Quantiser, Signal, Stft, ValueCoding, WindowKind,
+    Header, LatticeShape, MaskKind, ModelId, PhaseKind, Quantiser, Signal, Stft, ValueCoding,
+    WindowKind,
 };
 use codec_format::symbols::Mask;
 
@@ -73,11 +74,23 @@ impl Settings {
     pub fn speech() -> Self {
         Settings {
             rate: 16_000,
-            stft: Stft { n_fft: 512, window_length: 512, window: WindowKind::Hann, hop: 256 },
+            stft: Stft {
+                n_fft: 512,
+                window_length: 512,
+                window: WindowKind::Hann,
+                hop: 256,
+            },
             segment_frames: 64,
             step: 48,
-            policy: Policy::Ridge { margin: 22.0, threshold_step: 16 },
-            lattice: Some(LatticeShape { bands: 14, every: 2, step: 32 }),
+            policy: Policy::Ridge {
+                margin: 22.0,
+                threshold_step: 16,
+            },
+            lattice: Some(LatticeShape {
+                bands: 14,
+                every: 2,
+                step: 32,
+            }),
             phase: PhaseKind::None,
             values: ValueCoding::Context,
             origin: None,
@@ -92,7 +105,12 @@ impl Settings {
     pub fn thesis(sparsity: f32) -> Self {
         Settings {
             rate: 16_000,
-            stft: Stft { n_fft: 2048, window_length: 2048, window: WindowKind::Hann, hop: 256 },
+            stft: Stft {
+                n_fft: 2048,
+                window_length: 2048,
+                window: WindowKind::Hann,
+                hop: 256,
+            },
             segment_frames: 64,
             step: 8,
             policy: Policy::Uniform { sparsity, seed: 1 },
@@ -134,7 +152,10 @@ impl Settings {
             return fail("value step must be at least 1/8 dB");
         }
         match &self.policy {
-            Policy::Ridge { margin, threshold_step } => {
+            Policy::Ridge {
+                margin,
+                threshold_step,
+            } => {
                 if !margin.is_finite() {
                     return fail("ridge margin must be finite");
                 }
@@ -158,7 +179,9 @@ impl Settings {
             }
         }
         match self.phase {
-            PhaseKind::Thresholded { bits, .. } | PhaseKind::All { bits } if !(1..=12).contains(&bits) => {
+            PhaseKind::Thresholded { bits, .. } | PhaseKind::All { bits }
+                if !(1..=12).contains(&bits) =>
+            {
                 fail("phase bits must be from 1 to 12")
             }
             _ => Ok(()),
@@ -167,16 +190,28 @@ impl Settings {
 
     /// The header of a stream with these settings.
     #[must_use]
-    pub fn header(&self, source: Signal, total_samples: Option<u64>, origin: i16, model: Option<ModelId>) -> Header {
+    pub fn header(
+        &self,
+        source: Signal,
+        total_samples: Option<u64>,
+        origin: i16,
+        model: Option<ModelId>,
+    ) -> Header {
         Header {
             source,
-            coded: Signal { rate: self.rate, channels: source.channels },
+            coded: Signal {
+                rate: self.rate,
+                channels: source.channels,
+            },
             total_samples,
             pre_skip: 0,
             stft: self.stft,
             segment_frames: self.segment_frames,
             model,
-            quantiser: Quantiser { origin, step: self.step },
+            quantiser: Quantiser {
+                origin,
+                step: self.step,
+            },
             mask: match self.policy {
                 Policy::Ridge { threshold_step, .. } => MaskKind::Ridge { threshold_step },
                 Policy::Uniform { seed, .. } => MaskKind::Seeded { seed },

@@ -34,16 +34,24 @@ impl Transform {
         let n = usize::from(stft.n_fft);
         let length = usize::from(stft.window_length);
         if !fft::is_supported(n) {
-            return Err(Error::Settings { what: "n_fft must be a power of two from 64 to 4096" });
+            return Err(Error::Settings {
+                what: "n_fft must be a power of two from 64 to 4096",
+            });
         }
         if length < 2 || length > n {
-            return Err(Error::Settings { what: "window length must be from 2 to n_fft" });
+            return Err(Error::Settings {
+                what: "window length must be from 2 to n_fft",
+            });
         }
         if hop == 0 || hop > length / 2 {
-            return Err(Error::Settings { what: "hop must be from 1 to half the window" });
+            return Err(Error::Settings {
+                what: "hop must be from 1 to half the window",
+            });
         }
         if hop * MAX_OVERLAP < n {
-            return Err(Error::Settings { what: "hop, upsampling included, must be at least a 64th of n_fft" });
+            return Err(Error::Settings {
+                what: "hop, upsampling included, must be at least a 64th of n_fft",
+            });
         }
         let mut window = vec![0.0; n];
         let start = (n - length) / 2;
@@ -85,17 +93,34 @@ impl Transform {
     /// Spectra of `frames` frames of `signal`, whose sample 0 lies at position `origin`: frame `t` covers
     /// positions `(first + t) * hop - n_fft / 2 ..`. Returns frames x bins.
     #[must_use]
-    pub fn spectra(&self, signal: &[f32], origin: i64, first: i64, frames: usize) -> Array2<Complex32> {
+    pub fn spectra(
+        &self,
+        signal: &[f32],
+        origin: i64,
+        first: i64,
+        frames: usize,
+    ) -> Array2<Complex32> {
         let mut out = Array2::from_elem((frames, self.bins()), Complex32::default());
         let mut packed = vec![Complex32::default(); self.n_fft()];
         let base = first * self.hop as i64 - self.n_fft() as i64 / 2 - origin;
-        self.spectra_into(signal, base, &mut packed, out.as_slice_mut().unwrap_or(&mut []));
+        self.spectra_into(
+            signal,
+            base,
+            &mut packed,
+            out.as_slice_mut().unwrap_or(&mut []),
+        );
         out
     }
 
     /// As [`Transform::spectra`], into `out` (frames x bins, flat); frame 0 starts at index `start` of the
     /// signal, which may lie outside it. `packed` is scratch of `n_fft` values.
-    pub(crate) fn spectra_into(&self, signal: &[f32], start: i64, packed: &mut [Complex32], out: &mut [Complex32]) {
+    pub(crate) fn spectra_into(
+        &self,
+        signal: &[f32],
+        start: i64,
+        packed: &mut [Complex32],
+        out: &mut [Complex32],
+    ) {
         let mut at = start;
         let bins = self.bins();
         for pair in out.chunks_mut(2 * bins) {
@@ -124,15 +149,26 @@ impl Transform {
         let n = self.n_fft() as i64;
         let from = (-start).clamp(0, n);
         let to = (signal.len() as i64 - start).clamp(from, n);
-        let samples = &signal[(start + from) as usize * usize::from(to > from)..][..(to - from) as usize];
-        for (i, (&x, &w)) in samples.iter().zip(&self.window[from as usize..to as usize]).enumerate() {
+        let samples =
+            &signal[(start + from) as usize * usize::from(to > from)..][..(to - from) as usize];
+        for (i, (&x, &w)) in samples
+            .iter()
+            .zip(&self.window[from as usize..to as usize])
+            .enumerate()
+        {
             put(from as usize + i, x * w);
         }
     }
 
     /// Adds the windowed inverse transforms of `spectra` (frames x bins, flat) to `sum`, frame 0 at index
     /// `start` and one every hop; what falls outside `sum` is dropped. `packed` is scratch of `n_fft`.
-    pub(crate) fn overlap_add(&self, spectra: &[Complex32], start: i64, packed: &mut [Complex32], sum: &mut [f32]) {
+    pub(crate) fn overlap_add(
+        &self,
+        spectra: &[Complex32],
+        start: i64,
+        packed: &mut [Complex32],
+        sum: &mut [f32],
+    ) {
         let bins = self.bins();
         let mut at = start;
         for pair in spectra.chunks(2 * bins) {
@@ -175,7 +211,11 @@ impl Transform {
 #[must_use]
 pub fn level(x: Complex32) -> f32 {
     let power = x.re * x.re + x.im * x.im;
-    10.0 * libm::log10f(if power > POWER_FLOOR { power } else { POWER_FLOOR })
+    10.0 * libm::log10f(if power > POWER_FLOOR {
+        power
+    } else {
+        POWER_FLOOR
+    })
 }
 
 /// Log-power spectrogram in dB, frames x bins, of spectra of the same shape.
@@ -189,13 +229,20 @@ mod tests {
     use super::*;
 
     fn stft() -> Stft {
-        Stft { n_fft: 512, window_length: 512, window: WindowKind::Hann, hop: 128 }
+        Stft {
+            n_fft: 512,
+            window_length: 512,
+            window: WindowKind::Hann,
+            hop: 128,
+        }
     }
 
     #[test]
     fn overlap_add_divided_by_its_weight_gives_the_signal_back() {
         let transform = Transform::new(&stft(), 128).unwrap();
-        let signal: Vec<f32> = (0..5000).map(|i| libm::sinf(i as f32 * 0.1) * (i % 7) as f32).collect();
+        let signal: Vec<f32> = (0..5000)
+            .map(|i| libm::sinf(i as f32 * 0.1) * (i % 7) as f32)
+            .collect();
         let frames = 1 + 5000 / 128 + 1;
         let spectra = transform.spectra(&signal, 0, 0, frames);
         let mut packed = vec![Complex32::default(); 512];
@@ -210,8 +257,9 @@ mod tests {
     #[test]
     fn full_scale_sine_reaches_half_the_window_sum() {
         let transform = Transform::new(&stft(), 128).unwrap();
-        let signal: Vec<f32> =
-            (0..4096).map(|i| libm::sin(core::f64::consts::TAU * 32.0 * i as f64 / 512.0) as f32).collect();
+        let signal: Vec<f32> = (0..4096)
+            .map(|i| libm::sin(core::f64::consts::TAU * 32.0 * i as f64 / 512.0) as f32)
+            .collect();
         let spectra = transform.spectra(&signal, 0, 8, 1);
         let expected = 20.0 * libm::log10f(128.0);
         assert!((level(spectra[(0, 32)]) - expected).abs() < 0.01);

@@ -7,7 +7,10 @@ use codec_format::header::{LatticeShape, PhaseKind, Signal, Stft, WindowKind};
 use codec_format::model::{Activation, Convolution, Layer, Model, Normalisation, Plane, Source};
 use codec_format::symbols::Segment;
 
-const MONO: Signal = Signal { rate: 16_000, channels: 1 };
+const MONO: Signal = Signal {
+    rate: 16_000,
+    channels: 1,
+};
 
 /// A gliding harmonic tone with pauses: something like a voice, from integer arithmetic and libm alone.
 fn voice(len: usize) -> Vec<f32> {
@@ -17,7 +20,9 @@ fn voice(len: usize) -> Vec<f32> {
             let t = i as f64 / 16_000.0;
             phase += 120.0 * (1.0 + 0.3 * libm::sin(3.0 * t)) / 16_000.0;
             let envelope = libm::sin(5.0 * t).max(0.0);
-            let tone: f64 = (1..20).map(|h| libm::sin(core::f64::consts::TAU * phase * f64::from(h)) / f64::from(h)).sum();
+            let tone: f64 = (1..20)
+                .map(|h| libm::sin(core::f64::consts::TAU * phase * f64::from(h)) / f64::from(h))
+                .sum();
             (0.2 * envelope * tone) as f32
         })
         .collect()
@@ -40,7 +45,11 @@ fn decode(encoded: &Encoded, model: Option<&Model>) -> Vec<Vec<f32>> {
 
 fn signal_to_noise(reference: &[f32], decoded: &[f32]) -> f64 {
     let signal: f64 = reference.iter().map(|&x| f64::from(x * x)).sum();
-    let noise: f64 = reference.iter().zip(decoded).map(|(&x, &y)| f64::from((x - y) * (x - y))).sum();
+    let noise: f64 = reference
+        .iter()
+        .zip(decoded)
+        .map(|(&x, &y)| f64::from((x - y) * (x - y)))
+        .sum();
     10.0 * (signal / noise.max(1e-30)).log10()
 }
 
@@ -65,16 +74,48 @@ fn small_model(stft: Stft, upsampling: u8) -> Model {
         outputs,
         weights: random(usize::from(inputs * outputs) * 15),
         bias: random(usize::from(outputs)),
-        activation: if prelu { Activation::Prelu(random(usize::from(outputs))) } else { Activation::Linear },
+        activation: if prelu {
+            Activation::Prelu(random(usize::from(outputs)))
+        } else {
+            Activation::Linear
+        },
     };
-    let planes = vec![Source::Plane(Plane::Values), Source::Plane(Plane::Background)];
+    let planes = vec![
+        Source::Plane(Plane::Values),
+        Source::Plane(Plane::Background),
+    ];
     let layers = vec![
         layer(Convolution::Sparse, planes, None, 2, 6, true),
-        layer(Convolution::Plain, vec![Source::Layer(0), Source::Plane(Plane::Mask)], Some(0), 7, 6, true),
-        layer(Convolution::Plain, vec![Source::Layer(1)], None, 6, u16::from(upsampling), false),
+        layer(
+            Convolution::Plain,
+            vec![Source::Layer(0), Source::Plane(Plane::Mask)],
+            Some(0),
+            7,
+            6,
+            true,
+        ),
+        layer(
+            Convolution::Plain,
+            vec![Source::Layer(1)],
+            None,
+            6,
+            u16::from(upsampling),
+            false,
+        ),
     ];
-    let normalisation = Normalisation { offset: 40.0, scale: 20.0 };
-    Model { rate: 16_000, stft, upsampling, normalisation, residual: true, layers, metadata: Vec::new() }
+    let normalisation = Normalisation {
+        offset: 40.0,
+        scale: 20.0,
+    };
+    Model {
+        rate: 16_000,
+        stft,
+        upsampling,
+        normalisation,
+        residual: true,
+        layers,
+        metadata: Vec::new(),
+    }
 }
 
 #[test]
@@ -82,19 +123,30 @@ fn every_pixel_and_phase_kept_gives_the_signal_back() {
     let pcm = voice(20_000);
     for (n_fft, hop) in [(256, 64), (512, 128), (512, 256), (2048, 256), (4096, 1024)] {
         let settings = Settings {
-            stft: Stft { n_fft, window_length: n_fft, window: WindowKind::Hann, hop },
+            stft: Stft {
+                n_fft,
+                window_length: n_fft,
+                window: WindowKind::Hann,
+                hop,
+            },
             step: 1,
             policy: Policy::Energy { sparsity: 0.0 },
             phase: PhaseKind::All { bits: 12 },
             ..Settings::thesis(0.0)
         };
         // A step of 1/8 dB with one byte spans 32 dB: code the loud end.
-        let settings = Settings { step: 4, ..settings };
+        let settings = Settings {
+            step: 4,
+            ..settings
+        };
         let encoded = encode(std::slice::from_ref(&pcm), MONO, 20_000, &settings, None).unwrap();
         let decoded = decode(&encoded, None);
         assert_eq!(decoded[0].len(), pcm.len());
         let snr = signal_to_noise(&pcm, &decoded[0]);
-        assert!(snr > if hop * 2 == n_fft { 15.0 } else { 24.0 }, "{n_fft}/{hop}: {snr:.1} dB");
+        assert!(
+            snr > if hop * 2 == n_fft { 15.0 } else { 24.0 },
+            "{n_fft}/{hop}: {snr:.1} dB"
+        );
     }
 }
 
@@ -106,7 +158,14 @@ fn sample_counts_survive_at_every_length_and_rate() {
             let source = Signal { rate, channels: 2 };
             let coded = (total * 16_000 + u64::from(rate) - 1) / u64::from(rate);
             let pcm = voice(coded as usize);
-            let encoded = encode(&[pcm.clone(), pcm], source, total, &Settings::speech(), None).unwrap();
+            let encoded = encode(
+                &[pcm.clone(), pcm],
+                source,
+                total,
+                &Settings::speech(),
+                None,
+            )
+            .unwrap();
             for channel in decode(&encoded, None) {
                 assert_eq!(channel.len() as u64, coded, "{rate} Hz, {total} samples");
             }
@@ -117,7 +176,10 @@ fn sample_counts_survive_at_every_length_and_rate() {
 #[test]
 fn pieces_of_any_size_encode_to_the_same_segments() {
     let pcm = voice(60_001);
-    let settings = Settings { origin: Some(-400), ..Settings::speech() };
+    let settings = Settings {
+        origin: Some(-400),
+        ..Settings::speech()
+    };
     let whole = encode(std::slice::from_ref(&pcm), MONO, 60_001, &settings, None).unwrap();
     for size in [1usize, 77, 4_096, 60_001] {
         let mut encoder = Encoder::new(MONO, settings.clone(), None).unwrap();
@@ -136,7 +198,10 @@ fn pcm_is_the_same_on_every_machine() {
     let encoded = encode(&[voice(30_000)], MONO, 30_000, &Settings::speech(), None).unwrap();
     let model = small_model(encoded.header.stft, 4);
     let decoded = decode(&encoded, Some(&model));
-    let bytes: Vec<u8> = decoded[0].iter().flat_map(|x| x.to_bits().to_le_bytes()).collect();
+    let bytes: Vec<u8> = decoded[0]
+        .iter()
+        .flat_map(|x| x.to_bits().to_le_bytes())
+        .collect();
     assert_eq!(crc32fast::hash(&bytes), 0xD1F6_D9FB);
 }
 
@@ -147,7 +212,11 @@ fn a_lost_segment_costs_only_itself() {
     let mut decoder = Decoder::new(&encoded.header, None).unwrap();
     let mut damaged = Vec::new();
     for segment in &encoded.segments {
-        let piece = if segment.index == 2 { decoder.conceal(64) } else { decoder.push(segment) };
+        let piece = if segment.index == 2 {
+            decoder.conceal(64)
+        } else {
+            decoder.push(segment)
+        };
         damaged.extend(piece.unwrap().remove(0));
     }
     damaged.extend(decoder.finish().remove(0));
@@ -155,20 +224,40 @@ fn a_lost_segment_costs_only_itself() {
     // Blocks before the loss and its look-ahead are untouched to the bit.
     let segment = 64 * 256;
     assert_eq!(damaged[..segment - 512], whole[..segment - 512]);
-    assert_ne!(damaged[2 * segment..3 * segment], whole[2 * segment..3 * segment]);
+    assert_ne!(
+        damaged[2 * segment..3 * segment],
+        whole[2 * segment..3 * segment]
+    );
     let energy = |x: &[f32]| x.iter().map(|&v| f64::from(v * v)).sum::<f64>();
-    assert!(energy(&damaged[2 * segment + 2048..3 * segment - 2048]) < 0.01 * energy(&whole[2 * segment..3 * segment]));
+    assert!(
+        energy(&damaged[2 * segment + 2048..3 * segment - 2048])
+            < 0.01 * energy(&whole[2 * segment..3 * segment])
+    );
 }
 
 #[test]
 fn stored_phases_bring_the_waveform_closer() {
     let pcm = voice(40_000);
     let at = |phase| {
-        let settings = Settings { phase, lattice: Some(LatticeShape { bands: 20, every: 1, step: 16 }), ..Settings::speech() };
+        let settings = Settings {
+            phase,
+            lattice: Some(LatticeShape {
+                bands: 20,
+                every: 1,
+                step: 16,
+            }),
+            ..Settings::speech()
+        };
         let encoded = encode(std::slice::from_ref(&pcm), MONO, 40_000, &settings, None).unwrap();
         signal_to_noise(&pcm, &decode(&encoded, None)[0])
     };
-    let (none, some) = (at(PhaseKind::None), at(PhaseKind::Thresholded { bits: 6, threshold: 0 }));
+    let (none, some) = (
+        at(PhaseKind::None),
+        at(PhaseKind::Thresholded {
+            bits: 6,
+            threshold: 0,
+        }),
+    );
     assert!(some > none + 5.0, "none {none:.1} dB, stored {some:.1} dB");
 }
 
@@ -177,14 +266,23 @@ fn rejects_what_is_not_a_number_and_says_where() {
     let mut pcm = voice(1_000);
     pcm[321] = f32::NAN;
     let error = encode(&[pcm], MONO, 1_000, &Settings::speech(), None).unwrap_err();
-    assert_eq!(error, codec_core::Error::NotFinite { channel: 0, sample: 321 });
+    assert_eq!(
+        error,
+        codec_core::Error::NotFinite {
+            channel: 0,
+            sample: 321
+        }
+    );
 }
 
 #[test]
 fn rejects_a_model_for_another_transform() {
     let encoded = encode(&[voice(1_000)], MONO, 1_000, &Settings::speech(), None).unwrap();
     let model = small_model(Settings::thesis(0.9).stft, 1);
-    assert!(matches!(Decoder::new(&encoded.header, Some(&model)), Err(codec_core::Error::Model { .. })));
+    assert!(matches!(
+        Decoder::new(&encoded.header, Some(&model)),
+        Err(codec_core::Error::Model { .. })
+    ));
 }
 
 #[test]

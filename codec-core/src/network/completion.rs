@@ -25,8 +25,18 @@ impl Completion {
     /// Starts on an empty image.
     #[must_use]
     pub fn new(network: Network) -> Self {
-        let done = network.layers.iter().map(|l| Tensor::zeros(0..0, 0, l.outputs)).collect();
-        Completion { network, planes: None, start: 0, done, given: 0 }
+        let done = network
+            .layers
+            .iter()
+            .map(|l| Tensor::zeros(0..0, 0, l.outputs))
+            .collect();
+        Completion {
+            network,
+            planes: None,
+            start: 0,
+            done,
+            given: 0,
+        }
     }
 
     /// The network.
@@ -51,7 +61,13 @@ impl Completion {
     }
 
     fn advance(&mut self, last: bool) -> Array2<f32> {
-        let Completion { network, planes, start, done, given } = self;
+        let Completion {
+            network,
+            planes,
+            start,
+            done,
+            given,
+        } = self;
         let planes = match planes {
             Some(planes) => planes,
             None => return Array2::zeros((0, 0)),
@@ -79,7 +95,9 @@ impl Completion {
                     .sources
                     .iter()
                     .map(|source| match *source {
-                        Source::Plane(plane) => Input::plane(planes, *start, plane, &network.normalisation),
+                        Source::Plane(plane) => {
+                            Input::plane(planes, *start, plane, &network.normalisation)
+                        }
                         Source::Layer(i) => Input::Layer(&earlier[usize::from(i)]),
                     })
                     .collect();
@@ -104,7 +122,11 @@ impl Completion {
         planes.drop_front(keep.saturating_sub(*start));
         *start = (*start).max(keep);
         for at in 0..done.len() {
-            let mut keep = if at + 1 == done.len() { to } else { done[at].end() };
+            let mut keep = if at + 1 == done.len() {
+                to
+            } else {
+                done[at].end()
+            };
             for (reader, layer) in network.layers.iter().enumerate().skip(at + 1) {
                 if reads(layer, at) {
                     keep = keep.min(done[reader].end().saturating_sub(layer.half()));

@@ -52,7 +52,12 @@ impl Weights {
             }
             first += width;
         }
-        Weights { outputs, kernel_frames, span, data }
+        Weights {
+            outputs,
+            kernel_frames,
+            span,
+            data,
+        }
     }
 }
 
@@ -75,7 +80,13 @@ pub fn convolve(
     scale: Option<&[f32]>,
     out: &mut [f32],
 ) {
-    let job = Job { input, frames, bins, weights, scale };
+    let job = Job {
+        input,
+        frames,
+        bins,
+        weights,
+        scale,
+    };
     if !wide::run_if_available(&job, out) {
         portable(&job, out);
     }
@@ -128,7 +139,12 @@ fn run<const P: usize>(job: &Job<'_>, out: &mut [f32]) {
 
 /// One block of `O` outputs for every pixel, `P` neighbouring bins at a time.
 #[inline(always)]
-fn block<const O: usize, const P: usize>(job: &Job<'_>, data: &[f32], first: usize, out: &mut [f32]) {
+fn block<const O: usize, const P: usize>(
+    job: &Job<'_>,
+    data: &[f32],
+    first: usize,
+    out: &mut [f32],
+) {
     let (outputs, span) = (job.weights.outputs, job.weights.span);
     let channels = job.input.channels;
     let used = O.min(outputs - first);
@@ -139,11 +155,27 @@ fn block<const O: usize, const P: usize>(job: &Job<'_>, data: &[f32], first: usi
             let pixels = P.min(job.bins - bin);
             let mut sums = [[0.0f32; O]; P];
             if pixels == P {
-                tile::<O, P>(rows, job.input.row, bin * channels, channels, span, data, &mut sums);
+                tile::<O, P>(
+                    rows,
+                    job.input.row,
+                    bin * channels,
+                    channels,
+                    span,
+                    data,
+                    &mut sums,
+                );
             } else {
                 for (p, sum) in sums.iter_mut().enumerate().take(pixels) {
                     let mut one = [[0.0f32; O]; 1];
-                    tile::<O, 1>(rows, job.input.row, (bin + p) * channels, channels, span, data, &mut one);
+                    tile::<O, 1>(
+                        rows,
+                        job.input.row,
+                        (bin + p) * channels,
+                        channels,
+                        span,
+                        data,
+                        &mut one,
+                    );
                     *sum = one[0];
                 }
             }
@@ -213,24 +245,47 @@ mod tests {
             (state >> 8) as f32 / 8_388_608.0 - 1.0
         };
         let row = (bins + kernel_bins - 1) * channels;
-        let data = (0..row * (frames + kernel_frames - 1)).map(|_| next()).collect();
-        let table: Vec<f32> = (0..outputs * channels * kernel_bins * kernel_frames).map(|_| next()).collect();
-        let weights = Weights::new(outputs, channels, kernel_bins, kernel_frames, |o, i, b, f| {
-            table[((o * channels + i) * kernel_bins + b) * kernel_frames + f]
-        });
-        let input = Padded { row, channels, data };
-        let job = Job { input: &input, frames, bins, weights: &weights, scale: None };
+        let data = (0..row * (frames + kernel_frames - 1))
+            .map(|_| next())
+            .collect();
+        let table: Vec<f32> = (0..outputs * channels * kernel_bins * kernel_frames)
+            .map(|_| next())
+            .collect();
+        let weights = Weights::new(
+            outputs,
+            channels,
+            kernel_bins,
+            kernel_frames,
+            |o, i, b, f| table[((o * channels + i) * kernel_bins + b) * kernel_frames + f],
+        );
+        let input = Padded {
+            row,
+            channels,
+            data,
+        };
+        let job = Job {
+            input: &input,
+            frames,
+            bins,
+            weights: &weights,
+            scale: None,
+        };
         check(&job, frames * bins * outputs);
         // The definition, summed in the order the specification gives.
         let mut out = vec![0.0; frames * bins * outputs];
         portable(&job, &mut out);
-        for (frame, bin, o) in [(0, 0, 0), (frames - 1, bins - 1, outputs - 1), (2, 11, outputs / 2)] {
+        for (frame, bin, o) in [
+            (0, 0, 0),
+            (frames - 1, bins - 1, outputs - 1),
+            (2, 11, outputs / 2),
+        ] {
             let mut sum = 0.0f32;
             for f in 0..kernel_frames {
                 for b in 0..kernel_bins {
                     for i in 0..channels {
                         let x = input.data[(frame + f) * row + (bin + b) * channels + i];
-                        sum += x * table[((o * channels + i) * kernel_bins + b) * kernel_frames + f];
+                        sum +=
+                            x * table[((o * channels + i) * kernel_bins + b) * kernel_frames + f];
                     }
                 }
             }

@@ -32,7 +32,9 @@ mod tests {
 
     #[test]
     fn avx2_and_portable_kernels_agree_to_the_last_bit() {
-        for (outputs, channels, kernel_bins, kernel_frames) in [(24, 24, 5, 5), (4, 24, 3, 3), (17, 3, 7, 3), (9, 1, 1, 1)] {
+        for (outputs, channels, kernel_bins, kernel_frames) in
+            [(24, 24, 5, 5), (4, 24, 3, 3), (17, 3, 7, 3), (9, 1, 1, 1)]
+        {
             random_job(outputs, channels, kernel_bins, kernel_frames, |job, len| {
                 let (mut a, mut b) = (alloc::vec![0.0; len], alloc::vec![0.0; len]);
                 portable(job, &mut a);

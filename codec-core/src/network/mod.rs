@@ -58,10 +58,14 @@ impl Network {
     /// rule of the model file or a limit.
     pub fn new(model: &Model, header: &Header) -> Result<Self> {
         if model.stft != header.stft {
-            return Err(Error::Model { what: "it was made for another transform than the stream's" });
+            return Err(Error::Model {
+                what: "it was made for another transform than the stream's",
+            });
         }
         if model.rate != header.coded.rate {
-            return Err(Error::Model { what: "it was made for another sample rate than the stream's" });
+            return Err(Error::Model {
+                what: "it was made for another sample rate than the stream's",
+            });
         }
         Network::of(model)
     }
@@ -99,7 +103,11 @@ impl Network {
             layers.push(Prepared::new(layer, &widths));
         }
         let upsampling = usize::from(model.upsampling);
-        let context = reach.last().copied().unwrap_or(0).max(usize::from(upsampling > 1));
+        let context = reach
+            .last()
+            .copied()
+            .unwrap_or(0)
+            .max(usize::from(upsampling > 1));
         Ok(Network {
             normalisation: model.normalisation,
             residual: model.residual,
@@ -114,9 +122,15 @@ impl Network {
     #[must_use]
     pub fn interpolation(header: &Header) -> Self {
         let (hop, n) = (usize::from(header.stft.hop), usize::from(header.stft.n_fft));
-        let upsampling = [8, 4, 2].into_iter().find(|&u| hop % u == 0 && hop / u >= n / 8).unwrap_or(1);
+        let upsampling = [8, 4, 2]
+            .into_iter()
+            .find(|&u| hop % u == 0 && hop / u >= n / 8)
+            .unwrap_or(1);
         Network {
-            normalisation: Normalisation { offset: 0.0, scale: 1.0 },
+            normalisation: Normalisation {
+                offset: 0.0,
+                scale: 1.0,
+            },
             residual: true,
             upsampling,
             layers: Vec::new(),
@@ -141,13 +155,24 @@ impl Network {
     pub fn macs_per_pixel(&self) -> usize {
         self.layers
             .iter()
-            .map(|l| l.parts.iter().map(|p| p.inputs).sum::<usize>() * l.kernel_bins * l.kernel_frames * l.outputs)
+            .map(|l| {
+                l.parts.iter().map(|p| p.inputs).sum::<usize>()
+                    * l.kernel_bins
+                    * l.kernel_frames
+                    * l.outputs
+            })
             .sum()
     }
 
     /// The dense frames of the coded frames `range`: `planes` begin at frame `start`, `last` is the last layer's
     /// output. The image's last frame, having no successor, interpolates towards itself.
-    fn dense(&self, planes: &Planes, start: usize, last: Option<&Tensor>, range: Range<usize>) -> Array2<f32> {
+    fn dense(
+        &self,
+        planes: &Planes,
+        start: usize,
+        last: Option<&Tensor>,
+        range: Range<usize>,
+    ) -> Array2<f32> {
         let bins = planes.bins();
         let up = self.upsampling;
         let scale = self.normalisation.scale;
@@ -155,12 +180,18 @@ impl Network {
         let mut out = Array2::zeros((range.len() * up, bins));
         for frame in range.clone() {
             let here = planes.image.row(frame - start);
-            let next = planes.image.row((frame + 1 - start).min(planes.frames() - 1));
+            let next = planes
+                .image
+                .row((frame + 1 - start).min(planes.frames() - 1));
             for sub in 0..up {
                 let share = sub as f32 / up as f32;
                 let mut row = out.row_mut((frame - range.start) * up + sub);
                 for bin in 0..bins {
-                    let base = if self.residual { here[bin] + (next[bin] - here[bin]) * share } else { offset };
+                    let base = if self.residual {
+                        here[bin] + (next[bin] - here[bin]) * share
+                    } else {
+                        offset
+                    };
                     row[bin] = base + last.map_or(0.0, |t| t.at(frame, bin)[sub]) * scale;
                 }
             }
@@ -182,17 +213,27 @@ impl Network {
 
 impl Prepared {
     fn new(layer: &Layer, widths: &[usize]) -> Self {
-        let (kb, kf) = (usize::from(layer.kernel_bins), usize::from(layer.kernel_frames));
+        let (kb, kf) = (
+            usize::from(layer.kernel_bins),
+            usize::from(layer.kernel_frames),
+        );
         let (inputs, outputs) = (usize::from(layer.inputs), usize::from(layer.outputs));
         let sparse = layer.convolution == Convolution::Sparse;
-        let spans: Vec<usize> = if sparse { widths.to_vec() } else { vec![inputs] };
+        let spans: Vec<usize> = if sparse {
+            widths.to_vec()
+        } else {
+            vec![inputs]
+        };
         let mut first = 0;
         let mut parts = Vec::new();
         for span in spans {
             let weights = kernel::Weights::new(outputs, span, kb, kf, |o, i, b, f| {
                 layer.weights[((o * inputs + first + i) * kb + b) * kf + f]
             });
-            parts.push(Part { inputs: span, weights });
+            parts.push(Part {
+                inputs: span,
+                weights,
+            });
             first += span;
         }
         Prepared {
@@ -214,15 +255,35 @@ impl Prepared {
     }
 
     /// Computes the frames `range` from inputs that hold every frame the kernel reaches within the image.
-    fn run(&self, inputs: &[Input<'_>], skip: Option<&Tensor>, range: Range<usize>, bins: usize) -> Tensor {
+    fn run(
+        &self,
+        inputs: &[Input<'_>],
+        skip: Option<&Tensor>,
+        range: Range<usize>,
+        bins: usize,
+    ) -> Tensor {
         let (kb, kf) = (self.kernel_bins, self.kernel_frames);
         let frames = range.len();
         let mut out = Tensor::zeros(range.clone(), bins, self.outputs);
         if self.sparse {
             for (input, part) in inputs.iter().zip(&self.parts) {
-                let padded = tensor::pad(core::slice::from_ref(input), range.clone(), bins, kb, kf, true);
+                let padded = tensor::pad(
+                    core::slice::from_ref(input),
+                    range.clone(),
+                    bins,
+                    kb,
+                    kf,
+                    true,
+                );
                 let scale = input.normaliser(range.clone(), bins, kb, kf);
-                kernel::convolve(&padded, frames, bins, &part.weights, Some(&scale), &mut out.data);
+                kernel::convolve(
+                    &padded,
+                    frames,
+                    bins,
+                    &part.weights,
+                    Some(&scale),
+                    &mut out.data,
+                );
             }
             out.observed = tensor::spread(inputs, range.clone(), bins, kb, kf);
         } else if let Some(part) = self.parts.first() {
@@ -241,13 +302,18 @@ impl Prepared {
                 *v += b;
             }
             if let Some(skip) = skip {
-                for (v, s) in values.iter_mut().zip(skip.at(range.start + pixel / bins, pixel % bins)) {
+                for (v, s) in values
+                    .iter_mut()
+                    .zip(skip.at(range.start + pixel / bins, pixel % bins))
+                {
                     *v += s;
                 }
             }
             match &self.activation {
                 Activation::Linear => {}
-                Activation::Relu => values.iter_mut().for_each(|v| *v = if *v > 0.0 { *v } else { 0.0 }),
+                Activation::Relu => values
+                    .iter_mut()
+                    .for_each(|v| *v = if *v > 0.0 { *v } else { 0.0 }),
                 Activation::Prelu(slopes) => {
                     for (v, s) in values.iter_mut().zip(slopes) {
                         *v = if *v > 0.0 { *v } else { *v * s };

@@ -23,7 +23,13 @@ pub(super) struct Tensor {
 impl Tensor {
     pub fn zeros(frames: Range<usize>, bins: usize, channels: usize) -> Self {
         let data = vec![0.0; frames.len() * bins * channels];
-        Tensor { start: frames.start, bins, channels, data, observed: None }
+        Tensor {
+            start: frames.start,
+            bins,
+            channels,
+            data,
+            observed: None,
+        }
     }
 
     fn frames(&self) -> usize {
@@ -78,12 +84,25 @@ pub(super) enum Input<'a> {
 }
 
 impl<'a> Input<'a> {
-    pub fn plane(planes: &'a Planes, start: usize, plane: Plane, normalisation: &Normalisation) -> Self {
+    pub fn plane(
+        planes: &'a Planes,
+        start: usize,
+        plane: Plane,
+        normalisation: &Normalisation,
+    ) -> Self {
         Input::Plane {
             values: planes.get(plane),
             start,
-            observed: if plane == Plane::Values { Some(&planes.mask) } else { None },
-            normalisation: if plane == Plane::Mask { None } else { Some(*normalisation) },
+            observed: if plane == Plane::Values {
+                Some(&planes.mask)
+            } else {
+                None
+            },
+            normalisation: if plane == Plane::Mask {
+                None
+            } else {
+                Some(*normalisation)
+            },
         }
     }
 
@@ -104,8 +123,13 @@ impl<'a> Input<'a> {
 
     fn is_observed(&self, frame: usize, bin: usize) -> bool {
         match self {
-            Input::Plane { observed, start, .. } => observed.map_or(true, |m| m[(frame - start, bin)] != 0.0),
-            Input::Layer(t) => t.observed.as_ref().map_or(true, |m| m[(frame - t.start) * t.bins + bin] != 0),
+            Input::Plane {
+                observed, start, ..
+            } => observed.map_or(true, |m| m[(frame - start, bin)] != 0.0),
+            Input::Layer(t) => t
+                .observed
+                .as_ref()
+                .map_or(true, |m| m[(frame - t.start) * t.bins + bin] != 0),
         }
     }
 
@@ -113,7 +137,12 @@ impl<'a> Input<'a> {
     /// network's units, not in dB.
     fn copy(&self, frame: usize, bin: usize, out: &mut [f32]) {
         match self {
-            Input::Plane { values, start, observed, normalisation } => {
+            Input::Plane {
+                values,
+                start,
+                observed,
+                normalisation,
+            } => {
                 let at = (frame - start, bin);
                 let hidden = observed.map_or(false, |m| m[at] == 0.0);
                 out[0] = match normalisation {
@@ -135,13 +164,17 @@ impl<'a> Input<'a> {
         for (frame, sums) in range.zip(out.chunks_exact_mut(bins)) {
             // Sums along frames, then along bins: the window is a rectangle.
             column.iter_mut().for_each(|c| *c = 0);
-            for other in frame.saturating_sub(kf / 2).max(held.start)..(frame + kf / 2 + 1).min(held.end) {
+            for other in
+                frame.saturating_sub(kf / 2).max(held.start)..(frame + kf / 2 + 1).min(held.end)
+            {
                 for (bin, count) in column.iter_mut().enumerate() {
                     *count += u16::from(self.is_observed(other, bin));
                 }
             }
             for (bin, sum) in sums.iter_mut().enumerate() {
-                *sum = column[bin.saturating_sub(kb / 2)..(bin + kb / 2 + 1).min(bins)].iter().sum();
+                *sum = column[bin.saturating_sub(kb / 2)..(bin + kb / 2 + 1).min(bins)]
+                    .iter()
+                    .sum();
             }
         }
         out
@@ -153,17 +186,32 @@ impl<'a> Input<'a> {
         let area = (kb * kf) as f32;
         self.counts(range, bins, kb, kf)
             .into_iter()
-            .map(|count| if count == 0 { 0.0 } else { area / f32::from(count) })
+            .map(|count| {
+                if count == 0 {
+                    0.0
+                } else {
+                    area / f32::from(count)
+                }
+            })
             .collect()
     }
 }
 
 /// The mask after a sparse layer: max pooling by the kernel, then the union over the sources (Uhrig et al.
 /// 2017, eq. 3).
-pub(super) fn spread(inputs: &[Input<'_>], range: Range<usize>, bins: usize, kb: usize, kf: usize) -> Option<Vec<u8>> {
+pub(super) fn spread(
+    inputs: &[Input<'_>],
+    range: Range<usize>,
+    bins: usize,
+    kb: usize,
+    kf: usize,
+) -> Option<Vec<u8>> {
     let mut union = vec![0u8; range.len() * bins];
     for input in inputs {
-        for (u, count) in union.iter_mut().zip(input.counts(range.clone(), bins, kb, kf)) {
+        for (u, count) in union
+            .iter_mut()
+            .zip(input.counts(range.clone(), bins, kb, kf))
+        {
             *u |= u8::from(count > 0);
         }
     }
@@ -197,9 +245,14 @@ pub(super) fn pad(
     let mut first = 0;
     for input in inputs {
         let held = input.range();
-        for frame in range.start.saturating_sub(kf / 2).max(held.start)..(range.end + kf / 2).min(held.end) {
+        for frame in
+            range.start.saturating_sub(kf / 2).max(held.start)..(range.end + kf / 2).min(held.end)
+        {
             let at = (frame + kf / 2 - range.start) * row + kb / 2 * channels;
-            for (bin, pixel) in data[at..at + bins * channels].chunks_exact_mut(channels).enumerate() {
+            for (bin, pixel) in data[at..at + bins * channels]
+                .chunks_exact_mut(channels)
+                .enumerate()
+            {
                 if !observed_only || input.is_observed(frame, bin) {
                     input.copy(frame, bin, &mut pixel[first..]);
                 }
@@ -207,5 +260,9 @@ pub(super) fn pad(
         }
         first += input.channels();
     }
-    Padded { row, channels, data }
+    Padded {
+        row,
+        channels,
+        data,
+    }
 }

@@ -67,12 +67,20 @@ fn wrap(angle: f32) -> f32 {
 
 /// Spectra with the block's magnitudes and integrated phases; `fixed` pixels are taken as they are and the
 /// integration starts from them.
-pub(super) fn integrate(transform: &Transform, block: &Block<'_>, fixed: &[Option<Complex32>]) -> Vec<Complex32> {
+pub(super) fn integrate(
+    transform: &Transform,
+    block: &Block<'_>,
+    fixed: &[Option<Complex32>],
+) -> Vec<Complex32> {
     let (frames, bins) = block.magnitudes.dim();
     let (hop, n) = (transform.hop() as f32, transform.n_fft() as f32);
     let length = transform.window().iter().filter(|&&w| w != 0.0).count() + 1;
     let gamma = gamma(block.window, length);
-    let log: Vec<f32> = block.magnitudes.iter().map(|&a| libm::logf(if a > 1e-12 { a } else { 1e-12 })).collect();
+    let log: Vec<f32> = block
+        .magnitudes
+        .iter()
+        .map(|&a| libm::logf(if a > 1e-12 { a } else { 1e-12 }))
+        .collect();
     let loudest = log.iter().fold(f32::MIN, |a, &b| if b > a { b } else { a });
     let floor = loudest - REACH;
 
@@ -85,7 +93,8 @@ pub(super) fn integrate(transform: &Transform, block: &Block<'_>, fixed: &[Optio
     for frame in 0..frames {
         let row = frame * bins;
         for bin in 0..bins {
-            per_frame[row + bin] = along_time * central(bin, bins, |b| log[row + b]) + advance * bin as f32;
+            per_frame[row + bin] =
+                along_time * central(bin, bins, |b| log[row + b]) + advance * bin as f32;
             per_bin[row + bin] = -along_bins * central(frame, frames, |f| log[f * bins + bin]) - PI;
         }
     }
@@ -105,7 +114,11 @@ pub(super) fn integrate(transform: &Transform, block: &Block<'_>, fixed: &[Optio
     // Where the integration starts anew when it can spread no further. The loudest pixel usually reaches all
     // others, so what is left is only sorted after it has spread.
     let mut seeds: Vec<Candidate> = Vec::new();
-    if let Some(first) = (0..frames * bins).filter(|&p| open[p]).map(|p| Candidate::new(log[p], p)).max() {
+    if let Some(first) = (0..frames * bins)
+        .filter(|&p| open[p])
+        .map(|p| Candidate::new(log[p], p))
+        .max()
+    {
         seeds.push(first);
     }
     let mut sorted = false;
@@ -121,10 +134,16 @@ pub(super) fn integrate(transform: &Transform, block: &Block<'_>, fixed: &[Optio
                 }
             };
             if frame + 1 < frames {
-                visit(pixel + bins, 0.5 * (per_frame[pixel] + per_frame[pixel + bins]));
+                visit(
+                    pixel + bins,
+                    0.5 * (per_frame[pixel] + per_frame[pixel + bins]),
+                );
             }
             if frame > 0 {
-                visit(pixel - bins, -0.5 * (per_frame[pixel] + per_frame[pixel - bins]));
+                visit(
+                    pixel - bins,
+                    -0.5 * (per_frame[pixel] + per_frame[pixel - bins]),
+                );
             }
             if bin + 1 < bins {
                 visit(pixel + 1, 0.5 * (per_bin[pixel] + per_bin[pixel + 1]));
@@ -139,7 +158,11 @@ pub(super) fn integrate(transform: &Transform, block: &Block<'_>, fixed: &[Optio
                 Some(_) => {}
                 None if sorted => break None,
                 None => {
-                    seeds.extend((0..frames * bins).filter(|&p| open[p]).map(|p| Candidate::new(log[p], p)));
+                    seeds.extend(
+                        (0..frames * bins)
+                            .filter(|&p| open[p])
+                            .map(|p| Candidate::new(log[p], p)),
+                    );
                     seeds.sort_unstable();
                     sorted = true;
                 }
@@ -161,7 +184,12 @@ pub(super) fn integrate(transform: &Transform, block: &Block<'_>, fixed: &[Optio
             let angle = if log[pixel] > floor {
                 phase[pixel]
             } else {
-                arbitrary(block.first_frame.wrapping_mul(bins as u64).wrapping_add(pixel as u64))
+                arbitrary(
+                    block
+                        .first_frame
+                        .wrapping_mul(bins as u64)
+                        .wrapping_add(pixel as u64),
+                )
             };
             let magnitude = block.magnitudes[(pixel / bins, pixel % bins)];
             let (sin, cos) = libm::sincosf(angle);

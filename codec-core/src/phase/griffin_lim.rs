@@ -57,7 +57,11 @@ pub(super) fn refine(
                 let re = y.re + MOMENTUM * (y.re - b.re);
                 let im = y.im + MOMENTUM * (y.im - b.im);
                 let norm = libm::sqrtf(re * re + im * im);
-                let scale = if norm > 1e-20 { magnitudes[(first + t, bin)] / norm } else { 0.0 };
+                let scale = if norm > 1e-20 {
+                    magnitudes[(first + t, bin)] / norm
+                } else {
+                    0.0
+                };
                 *out = Complex32::new(re * scale, im * scale);
             }
         }

@@ -52,13 +52,22 @@ pub fn rebuild(transform: &Transform, block: &Block<'_>) -> Vec<Complex32> {
     for phase in block.stored {
         if phase.frame >= known_frames && phase.frame < frames && phase.bin < bins {
             let magnitude = block.magnitudes[(phase.frame, phase.bin)];
-            fixed[phase.frame * bins + phase.bin] =
-                Some(Complex32::new(phase.unit.re * magnitude, phase.unit.im * magnitude));
+            fixed[phase.frame * bins + phase.bin] = Some(Complex32::new(
+                phase.unit.re * magnitude,
+                phase.unit.im * magnitude,
+            ));
         }
     }
     let mut spectra = gradient::integrate(transform, block, &fixed);
     if fixed.iter().any(Option::is_none) {
-        griffin_lim::refine(transform, block.magnitudes, &fixed, known_frames, &mut spectra, STEPS);
+        griffin_lim::refine(
+            transform,
+            block.magnitudes,
+            &fixed,
+            known_frames,
+            &mut spectra,
+            STEPS,
+        );
     }
     spectra
 }
