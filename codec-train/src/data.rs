@@ -54,7 +54,7 @@ impl Corpus {
             here.sort();
             files.extend(here);
         }
-        let loaded: Vec<(std::result::Result<Vec<f32>, String>, [u8; 32])> =
+        let loaded: Vec<_> =
             files.par_iter().map(|path| load(path, rate, shortest)).collect();
         let mut hash = Sha256::new();
         let (mut clips, mut skipped) = (Vec::new(), Vec::new());
@@ -175,7 +175,7 @@ mod tests {
         write(&at("a.wav"), 16000, 1, tone(16000));
         write(&at("b.wav"), 16000, 1, tone(800));
         write(&at("c.wav"), 8000, 1, tone(16000));
-        write(&at("d.wav"), 16000, 1, std::iter::repeat(0).take(16000));
+        write(&at("d.wav"), 16000, 1, std::iter::repeat_n(0, 16000));
         std::fs::write(at("e.wav"), b"RIFF nonsense").expect("a file");
         std::fs::write(at("f.flac"), b"").expect("a file");
         std::fs::write(at("g.txt"), b"not audio").expect("a file");

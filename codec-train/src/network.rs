@@ -138,7 +138,7 @@ impl Network {
             layer.weights.clear();
             layer.bias.clear();
         }
-        if model.layers.last().map_or(true, |l| l.outputs != u16::from(model.upsampling)) {
+        if model.layers.last().is_none_or(|l| l.outputs != u16::from(model.upsampling)) {
             return Err(Error::Network(format!(
                 "the last layer must have {} output channels, the upsampling",
                 model.upsampling
@@ -272,7 +272,7 @@ fn kernel(spec: &Layer) -> Kernel {
 /// Checks a layer against those before it.
 fn check(before: &[Layer], spec: &Layer, at: usize) -> Result<()> {
     let fail = |what: &str| Err(Error::Network(format!("layer {at}: {what}")));
-    if spec.kernel_bins % 2 == 0 || spec.kernel_frames % 2 == 0 {
+    if spec.kernel_bins.is_multiple_of(2) || spec.kernel_frames.is_multiple_of(2) {
         return fail("kernel sizes must be odd");
     }
     if spec.sources.is_empty() || spec.outputs == 0 {

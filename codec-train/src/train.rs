@@ -234,11 +234,11 @@ pub fn run(options: &TrainOptions) -> Result<Report> {
         (sum, count) = (sum + f64::from(loss), count + 1);
         bar.inc(1);
         let done = run.state.steps;
-        if done % every == 0 || done == steps {
+        if done.is_multiple_of(every) || done == steps {
             last = (sum / count as f64) as f32;
             (sum, count) = (0.0, 0);
             let valid = run.validate()?;
-            if valid.map_or(true, |v| v < best) {
+            if valid.is_none_or(|v| v < best) {
                 (best, best_step, best_weights) = (valid.unwrap_or(last), done, run.weights());
             }
             let valid = valid.map_or(String::new(), |v| format!("{v:.6}"));
