@@ -25,8 +25,8 @@ pub struct Fitted {
     pub fits: bool,
 }
 
-/// The layers that serve a rate best on speech, in bits a second and channel: measured on a training set,
-/// `docs/rate-distortion.md`.
+/// The speech profile for a rate in bits a second and channel: a lattice of 14 bands, of 20 above 5500
+/// (`docs/rate-distortion.md` has what was measured).
 #[must_use]
 pub fn speech_settings(bits_per_second: u32) -> Settings {
     let mut settings = Settings::speech();

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 /// Outputs computed side by side.
 const BLOCK: usize = 8;
 
-/// Weights of one convolution in the order they are read: blocks of [`BLOCK`] outputs; within a block
+/// Weights of one convolution in the order they are read: blocks of 8, 16 or 24 outputs; within a block
 /// kernel frame, kernel bin, input channel, output. Missing outputs of the last block are zero.
 #[derive(Debug, Clone)]
 pub struct Weights {
