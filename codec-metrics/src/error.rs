@@ -80,10 +80,17 @@ pub enum Error {
 /// Checks what every measure asks: equal lengths, at least one sample, finite samples.
 pub(crate) fn check(reference: &[f32], degraded: &[f32], measure: &'static str) -> Result<()> {
     if reference.len() != degraded.len() {
-        return Err(Error::Lengths { reference: reference.len(), degraded: degraded.len() });
+        return Err(Error::Lengths {
+            reference: reference.len(),
+            degraded: degraded.len(),
+        });
     }
     if reference.is_empty() {
-        return Err(Error::TooShort { measure, found: 0, needed: 1 });
+        return Err(Error::TooShort {
+            measure,
+            found: 0,
+            needed: 1,
+        });
     }
     for (which, signal) in [(Which::Reference, reference), (Which::Degraded, degraded)] {
         if let Some(at) = signal.iter().position(|x| !x.is_finite()) {

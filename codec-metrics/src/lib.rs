@@ -23,7 +23,21 @@
 //!
 //! The scores are those of the `pesq` crate 0.2.0, an implementation of P.862 with the original filter of
 //! P.862.2 (before its Corrigendum 2), as in the reference program and in the Python package `pesq` 0.0.4.
-//! See [`pesq_wb`] for how the two compare on coded speech.
+//!
+//! On 186 pairs of coded speech (31 clips of 2 to 6 s, each through libopus at 6, 9, 12 and 24 kbit/s,
+//! `ffmpeg -c:a libopus -application voip`, and twice through a transform with levels quantised to 6 dB and
+//! phases disturbed; scores from 1.5 to 4.6) the differences from that package are:
+//!
+//! | measure | largest | mean |
+//! |---|---|---|
+//! | [`pesq_wb`] | 0.024 | 0.000 |
+//! | [`pesq_nb`] at 8 kHz | 0.003 | 0.000 |
+//! | [`pesq_nb`] at 16 kHz | 0.303 | +0.096 |
+//! | [`stoi()`] from `pystoi` 0.4 | 4e-15 | |
+//!
+//! The third line is no error but another definition: at 16 kHz the package filters at that rate, this crate
+//! decimates to 8 kHz first with the short filter of the specification. Narrow-band scores to be compared
+//! with others' are best taken at 8 kHz, resampled with care beforehand.
 #![forbid(unsafe_code)]
 
 mod error;

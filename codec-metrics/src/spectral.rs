@@ -24,7 +24,11 @@ pub fn log_spectral_error(reference: &[f32], degraded: &[f32]) -> Result<f64> {
     let (x, y) = (powers(reference), powers(degraded));
     let floor = x.iter().fold(0.0f64, |a, &b| a.max(b)) * 10f64.powf(-FLOOR / 10.0);
     let level = |power: f64| 10.0 * power.max(floor).log10();
-    let sum: f64 = x.iter().zip(&y).map(|(&x, &y)| (level(x) - level(y)).powi(2)).sum();
+    let sum: f64 = x
+        .iter()
+        .zip(&y)
+        .map(|(&x, &y)| (level(x) - level(y)).powi(2))
+        .sum();
     Ok(sum / x.len() as f64)
 }
 
@@ -36,7 +40,11 @@ fn powers(signal: &[f32]) -> Vec<f64> {
         .collect();
     let mut out = Vec::new();
     for frame in 0..=signal.len().div_ceil(HOP) {
-        let sample = |i: usize| (frame * HOP + i).checked_sub(N_FFT / 2).and_then(|at| signal.get(at));
+        let sample = |i: usize| {
+            (frame * HOP + i)
+                .checked_sub(N_FFT / 2)
+                .and_then(|at| signal.get(at))
+        };
         let mut buffer: Vec<Complex<f64>> = (0..N_FFT)
             .map(|i| Complex::new(sample(i).map_or(0.0, |&x| f64::from(x)) * window[i], 0.0))
             .collect();

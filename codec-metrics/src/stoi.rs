@@ -36,15 +36,24 @@ pub fn stoi(reference: &[f32], degraded: &[f32], rate: u32) -> Result<f64> {
     check(reference, degraded, MEASURE)?;
     check_sound(reference, Which::Reference, MEASURE)?;
     if !(1..=768_000).contains(&rate) {
-        return Err(Error::Rate { measure: MEASURE, rate, allowed: "1 to 768000 Hz" });
+        return Err(Error::Rate {
+            measure: MEASURE,
+            rate,
+            allowed: "1 to 768000 Hz",
+        });
     }
     let (x, y) = (resample(reference, rate), resample(degraded, rate));
     let (x, y) = without_silence(&x, &y);
     let needed = FRAME / 2 * (SEGMENT - 1) + FRAME + 1;
     if x.len() < needed {
         // Back to samples at the caller's rate, so that the message can be acted on.
-        let own = |samples: usize| (samples as f64 * f64::from(rate) / f64::from(RATE)).ceil() as usize;
-        return Err(Error::TooShort { measure: MEASURE, found: own(x.len()), needed: own(needed) });
+        let own =
+            |samples: usize| (samples as f64 * f64::from(rate) / f64::from(RATE)).ceil() as usize;
+        return Err(Error::TooShort {
+            measure: MEASURE,
+            found: own(x.len()),
+            needed: own(needed),
+        });
     }
     let (x, y) = (envelopes(&x), envelopes(&y));
     let (mut sum, mut count) = (0.0, 0usize);
@@ -76,23 +85,39 @@ fn correlation(x: [f64; SEGMENT], y: [f64; SEGMENT]) -> f64 {
 
 /// Hann without its zeros: `FRAME` samples of a window of `FRAME + 2`.
 fn window() -> Vec<f64> {
-    (1..=FRAME).map(|i| 0.5 - 0.5 * (TAU * i as f64 / (FRAME + 1) as f64).cos()).collect()
+    (1..=FRAME)
+        .map(|i| 0.5 - 0.5 * (TAU * i as f64 / (FRAME + 1) as f64).cos())
+        .collect()
 }
 
 /// Both signals with the frames dropped in which the reference is more than [`RANGE`] dB below its loudest.
 fn without_silence(x: &[f64], y: &[f64]) -> (Vec<f64>, Vec<f64>) {
     let window = window();
-    let starts: Vec<usize> = (0..x.len().saturating_sub(FRAME)).step_by(FRAME / 2).collect();
+    let starts: Vec<usize> = (0..x.len().saturating_sub(FRAME))
+        .step_by(FRAME / 2)
+        .collect();
     let level = |start: usize| {
-        let energy: f64 = x[start..start + FRAME].iter().zip(&window).map(|(x, w)| (x * w).powi(2)).sum();
+        let energy: f64 = x[start..start + FRAME]
+            .iter()
+            .zip(&window)
+            .map(|(x, w)| (x * w).powi(2))
+            .sum();
         20.0 * (energy.sqrt() + TINY).log10()
     };
     let levels: Vec<f64> = starts.iter().map(|&s| level(s)).collect();
     let loudest = levels.iter().fold(f64::MIN, |a, &b| a.max(b));
-    let kept: Vec<usize> =
-        starts.iter().zip(&levels).filter(|(_, &level)| loudest - RANGE - level < 0.0).map(|(&s, _)| s).collect();
+    let kept: Vec<usize> = starts
+        .iter()
+        .zip(&levels)
+        .filter(|(_, &level)| loudest - RANGE - level < 0.0)
+        .map(|(&s, _)| s)
+        .collect();
     let gather = |signal: &[f64]| {
-        let length = if kept.is_empty() { 0 } else { (kept.len() - 1) * FRAME / 2 + FRAME };
+        let length = if kept.is_empty() {
+            0
+        } else {
+            (kept.len() - 1) * FRAME / 2 + FRAME
+        };
         let mut out = vec![0.0; length];
         for (i, &start) in kept.iter().enumerate() {
             for (n, w) in window.iter().enumerate() {
@@ -116,7 +141,12 @@ fn envelopes(signal: &[f64]) -> Vec<[f64; BANDS]> {
                 z.re = x * w;
             }
             fft.process(&mut buffer);
-            let band = |b: usize| buffer[edges[b].0..edges[b].1].iter().map(Complex::norm_sqr).sum::<f64>();
+            let band = |b: usize| {
+                buffer[edges[b].0..edges[b].1]
+                    .iter()
+                    .map(Complex::norm_sqr)
+                    .sum::<f64>()
+            };
             std::array::from_fn(|b| band(b).sqrt())
         })
         .collect()
@@ -148,7 +178,9 @@ fn resample(signal: &[f32], rate: u32) -> Vec<f64> {
             let centre = m * down;
             let first = (centre.saturating_sub(half)).div_ceil(up);
             let last = ((centre + half) / up).min(signal.len().saturating_sub(1));
-            (first..=last).map(|n| f64::from(signal[n]) * filter[half + centre - n * up]).sum()
+            (first..=last)
+                .map(|n| f64::from(signal[n]) * filter[half + centre - n * up])
+                .sum()
         })
         .collect()
 }
@@ -160,7 +192,13 @@ fn filter(up: usize, down: usize) -> Vec<f64> {
     let transition = cut_off / 10.0;
     let half = ((rejection - 8.0) / (28.714 * transition)).ceil() as usize;
     let beta = 0.1102 * (rejection - 8.7);
-    let sinc = |x: f64| if x == 0.0 { 1.0 } else { (PI * x).sin() / (PI * x) };
+    let sinc = |x: f64| {
+        if x == 0.0 {
+            1.0
+        } else {
+            (PI * x).sin() / (PI * x)
+        }
+    };
     let taps: Vec<f64> = (0..=2 * half)
         .map(|i| {
             let t = i as f64 - half as f64;
@@ -216,20 +254,29 @@ mod tests {
     #[test]
     fn the_resampler_keeps_what_lies_in_the_band() {
         let tone = |rate: f64, n: usize| -> Vec<f32> {
-            (0..n).map(|i| (TAU * 1000.0 * i as f64 / rate).sin() as f32).collect()
+            (0..n)
+                .map(|i| (TAU * 1000.0 * i as f64 / rate).sin() as f32)
+                .collect()
         };
         for rate in [8_000, 16_000, 22_050, 44_100, 48_000] {
             let out = resample(&tone(f64::from(rate), rate as usize / 4), rate);
             assert_eq!(out.len(), 2500);
             let expected = tone(f64::from(RATE), 2500);
-            let error = out[500..2000].iter().zip(&expected[500..2000]).map(|(a, b)| (a - f64::from(*b)).abs());
+            let error = out[500..2000]
+                .iter()
+                .zip(&expected[500..2000])
+                .map(|(a, b)| (a - f64::from(*b)).abs());
             assert!(error.fold(0.0, f64::max) < 2e-3, "{rate}");
         }
     }
 
     #[test]
     fn equal_signals_score_one_and_unrelated_ones_little() {
-        let x: Vec<f32> = noise(20_000, 1).iter().enumerate().map(|(i, x)| x * (1.0 + (i as f32 * 2e-3).sin())).collect();
+        let x: Vec<f32> = noise(20_000, 1)
+            .iter()
+            .enumerate()
+            .map(|(i, x)| x * (1.0 + (i as f32 * 2e-3).sin()))
+            .collect();
         assert!((stoi(&x, &x, 16_000).expect("defined") - 1.0).abs() < 1e-9);
         assert!(stoi(&x, &noise(20_000, 2), 16_000).expect("defined") < 0.5);
         assert!(stoi(&x, &vec![0.0; 20_000], 16_000).expect("defined").abs() < 1e-6);
@@ -240,11 +287,23 @@ mod tests {
         let x = noise(20_000, 1);
         assert_eq!(
             stoi(&vec![0.0; 20_000], &x, 16_000),
-            Err(Error::Silent { which: Which::Reference, measure: "STOI" })
+            Err(Error::Silent {
+                which: Which::Reference,
+                measure: "STOI"
+            })
         );
-        assert!(matches!(stoi(&x[..3000], &x[..3000], 16_000), Err(Error::TooShort { needed: 6351, .. })));
-        assert!(matches!(stoi(&x[..10], &x[..10], 16_000), Err(Error::TooShort { found: 0, .. })));
+        assert!(matches!(
+            stoi(&x[..3000], &x[..3000], 16_000),
+            Err(Error::TooShort { needed: 6351, .. })
+        ));
+        assert!(matches!(
+            stoi(&x[..10], &x[..10], 16_000),
+            Err(Error::TooShort { found: 0, .. })
+        ));
         assert!(matches!(stoi(&x, &x, 0), Err(Error::Rate { .. })));
-        assert!(matches!(stoi(&x, &x[1..], 16_000), Err(Error::Lengths { .. })));
+        assert!(matches!(
+            stoi(&x, &x[1..], 16_000),
+            Err(Error::Lengths { .. })
+        ));
     }
 }

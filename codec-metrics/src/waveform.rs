@@ -11,7 +11,11 @@ pub fn snr(reference: &[f32], degraded: &[f32]) -> Result<f64> {
     check(reference, degraded, "SNR")?;
     check_sound(reference, Which::Reference, "SNR")?;
     let signal: f64 = reference.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
-    let noise: f64 = reference.iter().zip(degraded).map(|(&x, &y)| (f64::from(x) - f64::from(y)).powi(2)).sum();
+    let noise: f64 = reference
+        .iter()
+        .zip(degraded)
+        .map(|(&x, &y)| (f64::from(x) - f64::from(y)).powi(2))
+        .sum();
     Ok(decibels(signal, noise))
 }
 
@@ -27,7 +31,10 @@ pub fn si_sdr(reference: &[f32], degraded: &[f32]) -> Result<f64> {
     let energy = dot(&x, &x);
     for (signal, which) in [(&x, Which::Reference), (&y, Which::Degraded)] {
         if dot(signal, signal) == 0.0 {
-            return Err(crate::Error::Silent { which, measure: "SI-SDR" });
+            return Err(crate::Error::Silent {
+                which,
+                measure: "SI-SDR",
+            });
         }
     }
     let gain = dot(&x, &y) / energy;
@@ -68,7 +75,9 @@ mod tests {
     fn si_sdr_sees_no_gain_and_no_offset() {
         // Orthogonal noise of a tenth of the amplitude: 20 dB whatever the gain.
         let x: Vec<f32> = (0..1000).map(|i| [1.0, 0.0, -1.0, 0.0][i % 4]).collect();
-        let y: Vec<f32> = (0..1000).map(|i| 0.3 * (x[i] + 0.1 * [0.0, 1.0, 0.0, -1.0][i % 4]) + 0.05).collect();
+        let y: Vec<f32> = (0..1000)
+            .map(|i| 0.3 * (x[i] + 0.1 * [0.0, 1.0, 0.0, -1.0][i % 4]) + 0.05)
+            .collect();
         assert!((si_sdr(&x, &y).expect("defined") - 20.0).abs() < 1e-4);
     }
 
@@ -81,13 +90,37 @@ mod tests {
     #[test]
     fn faulty_signals_are_named() {
         let x = tone(100);
-        assert_eq!(snr(&x, &x[1..]), Err(Error::Lengths { reference: 100, degraded: 99 }));
+        assert_eq!(
+            snr(&x, &x[1..]),
+            Err(Error::Lengths {
+                reference: 100,
+                degraded: 99
+            })
+        );
         let mut nan = x.clone();
         nan[17] = f32::NAN;
-        assert_eq!(si_sdr(&x, &nan), Err(Error::NotFinite { which: Which::Degraded, at: 17 }));
+        assert_eq!(
+            si_sdr(&x, &nan),
+            Err(Error::NotFinite {
+                which: Which::Degraded,
+                at: 17
+            })
+        );
         let zeros = vec![0.0; 100];
-        assert_eq!(snr(&zeros, &x), Err(Error::Silent { which: Which::Reference, measure: "SNR" }));
-        assert_eq!(si_sdr(&x, &zeros), Err(Error::Silent { which: Which::Degraded, measure: "SI-SDR" }));
+        assert_eq!(
+            snr(&zeros, &x),
+            Err(Error::Silent {
+                which: Which::Reference,
+                measure: "SNR"
+            })
+        );
+        assert_eq!(
+            si_sdr(&x, &zeros),
+            Err(Error::Silent {
+                which: Which::Degraded,
+                measure: "SI-SDR"
+            })
+        );
         assert!(snr(&[], &[]).is_err());
     }
 }

@@ -5,6 +5,9 @@
 
 use std::path::Path;
 
+/// Largest difference in PESQ found on real coded speech.
+const TOLERANCE: f64 = 0.025;
+
 struct Pair {
     name: String,
     rate: u32,
@@ -17,7 +20,10 @@ struct Pair {
 
 fn read(path: &Path) -> (Vec<f32>, u32) {
     let mut reader = hound::WavReader::open(path).expect("a fixture");
-    let samples = reader.samples::<i16>().map(|s| f32::from(s.expect("a sample")) / 32_768.0).collect();
+    let samples = reader
+        .samples::<i16>()
+        .map(|s| f32::from(s.expect("a sample")) / 32_768.0)
+        .collect();
     (samples, reader.spec().sample_rate)
 }
 
@@ -50,7 +56,12 @@ fn pairs() -> Vec<Pair> {
 fn stoi_is_that_of_the_published_program() {
     for p in pairs() {
         let found = codec_metrics::stoi(&p.reference, &p.degraded, p.rate).expect("defined");
-        assert!((found - p.stoi).abs() < 1e-3, "{}: {found} for {}", p.name, p.stoi);
+        assert!(
+            (found - p.stoi).abs() < 1e-3,
+            "{}: {found} for {}",
+            p.name,
+            p.stoi
+        );
     }
 }
 
@@ -59,14 +70,20 @@ fn pesq_is_near_that_of_the_reference_program() {
     for p in pairs() {
         if let Some(expected) = p.wide {
             let found = codec_metrics::pesq_wb(&p.reference, &p.degraded).expect("defined");
-            assert!((found - expected).abs() < TOLERANCE, "{} wb: {found} for {expected}", p.name);
+            assert!(
+                (found - expected).abs() < TOLERANCE,
+                "{} wb: {found} for {expected}",
+                p.name
+            );
         }
         // At 16 kHz the two differ by design: the crate decimates to 8 kHz first, the reference does not.
         if let (Some(expected), 8_000) = (p.narrow, p.rate) {
             let found = codec_metrics::pesq_nb(&p.reference, &p.degraded, p.rate).expect("defined");
-            assert!((found - expected).abs() < TOLERANCE, "{} nb: {found} for {expected}", p.name);
+            assert!(
+                (found - expected).abs() < TOLERANCE,
+                "{} nb: {found} for {expected}",
+                p.name
+            );
         }
     }
 }
-
-const TOLERANCE: f64 = 0.05;

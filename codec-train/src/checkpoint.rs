@@ -38,7 +38,12 @@ impl Checkpoint {
         out.extend(self.optimiser.steps.to_le_bytes());
         out.extend(self.best.to_le_bytes());
         out.extend(self.best_step.to_le_bytes());
-        for group in [&self.best_weights, &self.weights, &self.optimiser.first, &self.optimiser.second] {
+        for group in [
+            &self.best_weights,
+            &self.weights,
+            &self.optimiser.first,
+            &self.optimiser.second,
+        ] {
             out.extend((group.len() as u32).to_le_bytes());
             for vector in group {
                 out.extend((vector.len() as u32).to_le_bytes());
@@ -56,15 +61,23 @@ impl Checkpoint {
     /// [`Error::Io`]; [`Error::File`] if it is no checkpoint, damaged, or of another run than `run`.
     pub fn read(path: &Path, run: [u8; 32]) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(Error::io(path))?;
-        let fail = |what: &str| Error::File { path: path.into(), what: what.into() };
+        let fail = |what: &str| Error::File {
+            path: path.into(),
+            what: what.into(),
+        };
         if !bytes.starts_with(MAGIC) {
             return Err(fail("not a checkpoint"));
         }
-        let end = bytes.len().checked_sub(32).ok_or_else(|| fail("checkpoint is cut short"))?;
+        let end = bytes
+            .len()
+            .checked_sub(32)
+            .ok_or_else(|| fail("checkpoint is cut short"))?;
         if Sha256::digest(&bytes[..end])[..] != bytes[end..] {
             return Err(fail("checkpoint is damaged"));
         }
-        let mut reader = Reader { bytes: &bytes[MAGIC.len()..end] };
+        let mut reader = Reader {
+            bytes: &bytes[MAGIC.len()..end],
+        };
         let checkpoint = (|| {
             let run = reader.take()?;
             let steps = u64::from_le_bytes(reader.take()?);
@@ -72,12 +85,25 @@ impl Checkpoint {
             let best_step = u64::from_le_bytes(reader.take()?);
             let (best_weights, weights) = (reader.group()?, reader.group()?);
             let (first, second) = (reader.group()?, reader.group()?);
-            let optimiser = State { steps, first, second };
-            Some(Checkpoint { run, best, best_step, best_weights, weights, optimiser })
+            let optimiser = State {
+                steps,
+                first,
+                second,
+            };
+            Some(Checkpoint {
+                run,
+                best,
+                best_step,
+                best_weights,
+                weights,
+                optimiser,
+            })
         })()
         .ok_or_else(|| fail("checkpoint is cut short"))?;
         if checkpoint.run != run {
-            return Err(fail("checkpoint of a run with another configuration, seed or data"));
+            return Err(fail(
+                "checkpoint of a run with another configuration, seed or data",
+            ));
         }
         Ok(checkpoint)
     }
@@ -101,7 +127,12 @@ impl Reader<'_> {
             let len = u32::from_le_bytes(self.take()?) as usize;
             let (numbers, rest) = self.bytes.split_at_checked(len.checked_mul(4)?)?;
             self.bytes = rest;
-            group.push(numbers.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect());
+            group.push(
+                numbers
+                    .chunks_exact(4)
+                    .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+                    .collect(),
+            );
         }
         Some(group)
     }
@@ -127,7 +158,11 @@ mod tests {
             best_step: 12,
             best_weights: vec![vec![1.0, 2.0], vec![]],
             weights: vec![vec![3.0, f32::MIN_POSITIVE], vec![]],
-            optimiser: State { steps: 13, first: vec![vec![0.5; 2]], second: vec![vec![0.125; 2]] },
+            optimiser: State {
+                steps: 13,
+                first: vec![vec![0.5; 2]],
+                second: vec![vec![0.125; 2]],
+            },
         }
     }
 
@@ -144,7 +179,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("c");
         some().write(&path).expect("written");
-        let error = Checkpoint::read(&path, [8; 32]).expect_err("another run").to_string();
+        let error = Checkpoint::read(&path, [8; 32])
+            .expect_err("another run")
+            .to_string();
         assert!(error.contains("another configuration"), "{error}");
         let whole = std::fs::read(&path).expect("bytes");
         for cut in [0, 8, 39, whole.len() - 1] {
@@ -154,6 +191,9 @@ mod tests {
         let mut flipped = whole;
         flipped[60] ^= 1;
         std::fs::write(&path, &flipped).expect("written");
-        assert!(Checkpoint::read(&path, [7; 32]).expect_err("damage").to_string().contains("damaged"));
+        assert!(Checkpoint::read(&path, [7; 32])
+            .expect_err("damage")
+            .to_string()
+            .contains("damaged"));
     }
 }

@@ -219,7 +219,9 @@ impl Default for Examples {
 pub fn eighths(name: &str, db: f32) -> Result<u8> {
     let x = db * 8.0;
     if x.fract() != 0.0 || !(1.0..=255.0).contains(&x) {
-        return Err(Error::Config(format!("{name} of {db} dB is not a multiple of 1/8 dB up to 31.875")));
+        return Err(Error::Config(format!(
+            "{name} of {db} dB is not a multiple of 1/8 dB up to 31.875"
+        )));
     }
     Ok(x as u8)
 }
@@ -241,7 +243,10 @@ impl Config {
         if self.layer.is_empty() {
             return fail("a network needs a layer".into());
         }
-        if !matches!(m.upsampling, 1 | 2 | 4 | 8) || m.hop % u16::from(m.upsampling) != 0 || m.hop == 0 {
+        if !matches!(m.upsampling, 1 | 2 | 4 | 8)
+            || m.hop % u16::from(m.upsampling) != 0
+            || m.hop == 0
+        {
             return fail("upsampling must be 1, 2, 4 or 8 and divide the hop".into());
         }
         if !(m.scale > 0.0 && m.scale.is_finite() && m.offset.is_finite()) {
@@ -254,19 +259,28 @@ impl Config {
             return fail("frames of a crop must be from 8 to 4096".into());
         }
         if !(t.rate > 0.0 && t.final_rate >= 0.0 && t.weight_decay >= 0.0 && t.clip > 0.0) {
-            return fail("rate and clip must be positive, final_rate and weight_decay not negative".into());
+            return fail(
+                "rate and clip must be positive, final_rate and weight_decay not negative".into(),
+            );
         }
         if !(e.keep[0] > 0.0 && e.keep[0] <= e.keep[1] && e.keep[1] <= 1.0) {
             return fail("keep must be two shares in (0, 1], the smaller first".into());
         }
         if e.steps.is_empty() || e.bands.is_empty() || e.every == 0 {
-            return fail("examples need a value step, a number of bands and a lattice spacing".into());
+            return fail(
+                "examples need a value step, a number of bands and a lattice spacing".into(),
+            );
         }
-        if e.bands.iter().any(|&b| b == 0 || u16::from(b) > m.n_fft / 2 + 1) {
+        if e.bands
+            .iter()
+            .any(|&b| b == 0 || u16::from(b) > m.n_fft / 2 + 1)
+        {
             return fail("bands must be from 1 to the number of bins".into());
         }
         if e.snr[0] > e.snr[1] || !(0.0..=1.0).contains(&e.noise_share) {
-            return fail("snr must be two ratios, the smaller first, and noise_share in 0..=1".into());
+            return fail(
+                "snr must be two ratios, the smaller first, and noise_share in 0..=1".into(),
+            );
         }
         for &step in &e.steps {
             eighths("a value step", step)?;
@@ -291,7 +305,11 @@ impl Config {
                     Source::Plane(_) => 1,
                     Source::Layer(i) => match layers.get(usize::from(i)) {
                         Some(layer) => layer.outputs,
-                        None => return Err(Error::Config(format!("layer {at} reads layer {i}, not before it"))),
+                        None => {
+                            return Err(Error::Config(format!(
+                                "layer {at} reads layer {i}, not before it"
+                            )))
+                        }
                     },
                 };
             }
@@ -317,9 +335,17 @@ impl Config {
         }
         Ok(Model {
             rate: m.rate,
-            stft: Stft { n_fft: m.n_fft, window_length: m.n_fft, window: WindowKind::Hann, hop: m.hop },
+            stft: Stft {
+                n_fft: m.n_fft,
+                window_length: m.n_fft,
+                window: WindowKind::Hann,
+                hop: m.hop,
+            },
             upsampling: m.upsampling,
-            normalisation: Normalisation { offset: m.offset, scale: m.scale },
+            normalisation: Normalisation {
+                offset: m.offset,
+                scale: m.scale,
+            },
             residual: m.residual,
             layers,
             metadata: Vec::new(),
@@ -355,8 +381,13 @@ mod tests {
 
     #[test]
     fn shipped_configurations_are_valid() {
-        for text in [include_str!("../configs/speech.toml"), include_str!("../configs/speech-sparse.toml")] {
-            let model = Config::parse(text).and_then(|c| c.model()).expect("a valid configuration");
+        for text in [
+            include_str!("../configs/speech.toml"),
+            include_str!("../configs/speech-sparse.toml"),
+        ] {
+            let model = Config::parse(text)
+                .and_then(|c| c.model())
+                .expect("a valid configuration");
             assert_eq!(model.layers.last().map(|l| l.outputs), Some(4));
         }
     }
@@ -364,14 +395,25 @@ mod tests {
     #[test]
     fn a_misspelt_key_is_named() {
         let text = include_str!("../configs/speech.toml").replace("hop", "hopp");
-        let error = Config::parse(&text).expect_err("a misspelt key").to_string();
+        let error = Config::parse(&text)
+            .expect_err("a misspelt key")
+            .to_string();
         assert!(error.contains("hopp"), "{error}");
     }
 
     #[test]
     fn a_layer_that_reads_itself_is_refused() {
-        let text = include_str!("../configs/speech.toml").replacen("sources = [\"image\"", "sources = [0, \"image\"", 1);
-        let error = Config::parse(&text).and_then(|c| c.model()).expect_err("a layer reading itself");
-        assert!(error.to_string().contains("layer 0 reads layer 0"), "{error}");
+        let text = include_str!("../configs/speech.toml").replacen(
+            "sources = [\"image\"",
+            "sources = [0, \"image\"",
+            1,
+        );
+        let error = Config::parse(&text)
+            .and_then(|c| c.model())
+            .expect_err("a layer reading itself");
+        assert!(
+            error.to_string().contains("layer 0 reads layer 0"),
+            "{error}"
+        );
     }
 }

@@ -46,7 +46,10 @@ impl Corpus {
             let mut here = Vec::new();
             for entry in std::fs::read_dir(folder).map_err(Error::io(folder))? {
                 let path = entry.map_err(Error::io(folder))?.path();
-                let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+                let extension = path
+                    .extension()
+                    .and_then(|e| e.to_str())
+                    .map(str::to_ascii_lowercase);
                 if path.is_file() && matches!(extension.as_deref(), Some("wav" | "flac")) {
                     here.push(path);
                 }
@@ -54,8 +57,10 @@ impl Corpus {
             here.sort();
             files.extend(here);
         }
-        let loaded: Vec<_> =
-            files.par_iter().map(|path| load(path, rate, shortest)).collect();
+        let loaded: Vec<_> = files
+            .par_iter()
+            .map(|path| load(path, rate, shortest))
+            .collect();
         let mut hash = Sha256::new();
         let (mut clips, mut skipped) = (Vec::new(), Vec::new());
         for (path, (pcm, content)) in files.into_iter().zip(loaded) {
@@ -69,14 +74,21 @@ impl Corpus {
         }
         if clips.is_empty() {
             let folders: Vec<String> = folders.iter().map(|f| f.display().to_string()).collect();
-            let first = skipped.first().map(|(path, why)| format!("; {}: {why}", path.display()));
+            let first = skipped
+                .first()
+                .map(|(path, why)| format!("; {}: {why}", path.display()));
             return Err(Error::NoClips {
                 folders: folders.join(", "),
                 skipped: skipped.len(),
                 first: first.unwrap_or_default(),
             });
         }
-        Ok(Corpus { clips, skipped, hash: hex(&hash.finalize()), rate })
+        Ok(Corpus {
+            clips,
+            skipped,
+            hash: hex(&hash.finalize()),
+            rate,
+        })
     }
 
     /// Seconds of sound in all clips.
@@ -93,14 +105,25 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// A file's samples, or why not; and the SHA-256 of its contents (zeros if unreadable).
-fn load(path: &Path, rate: u32, shortest: f32) -> (std::result::Result<Vec<f32>, String>, [u8; 32]) {
+fn load(
+    path: &Path,
+    rate: u32,
+    shortest: f32,
+) -> (std::result::Result<Vec<f32>, String>, [u8; 32]) {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(e) => return (Err(e.to_string()), [0; 32]),
     };
     let content = Sha256::digest(&bytes).into();
-    let wav = path.extension().and_then(|e| e.to_str()).is_some_and(|e| e.eq_ignore_ascii_case("wav"));
-    let decoded = if wav { wav_samples(&bytes) } else { flac_samples(&bytes) };
+    let wav = path
+        .extension()
+        .and_then(|e| e.to_str())
+        .is_some_and(|e| e.eq_ignore_ascii_case("wav"));
+    let decoded = if wav {
+        wav_samples(&bytes)
+    } else {
+        flac_samples(&bytes)
+    };
     let pcm = decoded.and_then(|(pcm, found)| {
         let seconds = pcm.len() as f32 / found.max(1) as f32;
         if found != rate {
@@ -129,26 +152,43 @@ fn wav_samples(bytes: &[u8]) -> Samples {
         hound::SampleFormat::Float => reader.samples::<f32>().collect(),
         hound::SampleFormat::Int => {
             let full = 2f32.powi(i32::from(spec.bits_per_sample) - 1);
-            reader.samples::<i32>().map(|s| s.map(|s| s as f32 / full)).collect()
+            reader
+                .samples::<i32>()
+                .map(|s| s.map(|s| s as f32 / full))
+                .collect()
         }
     };
-    Ok((average(&samples.map_err(|e| e.to_string())?, usize::from(spec.channels)), spec.sample_rate))
+    Ok((
+        average(
+            &samples.map_err(|e| e.to_string())?,
+            usize::from(spec.channels),
+        ),
+        spec.sample_rate,
+    ))
 }
 
 fn flac_samples(bytes: &[u8]) -> Samples {
     let mut reader = claxon::FlacReader::new(bytes).map_err(|e| e.to_string())?;
     let info = reader.streaminfo();
     let full = 2f32.powi(info.bits_per_sample as i32 - 1);
-    let samples: std::result::Result<Vec<f32>, claxon::Error> =
-        reader.samples().map(|s| s.map(|s| s as f32 / full)).collect();
-    Ok((average(&samples.map_err(|e| e.to_string())?, info.channels as usize), info.sample_rate))
+    let samples: std::result::Result<Vec<f32>, claxon::Error> = reader
+        .samples()
+        .map(|s| s.map(|s| s as f32 / full))
+        .collect();
+    Ok((
+        average(&samples.map_err(|e| e.to_string())?, info.channels as usize),
+        info.sample_rate,
+    ))
 }
 
 fn average(samples: &[f32], channels: usize) -> Vec<f32> {
     match channels {
         0 => Vec::new(),
         1 => samples.to_vec(),
-        n => samples.chunks_exact(n).map(|s| s.iter().sum::<f32>() / n as f32).collect(),
+        n => samples
+            .chunks_exact(n)
+            .map(|s| s.iter().sum::<f32>() / n as f32)
+            .collect(),
     }
 }
 
@@ -157,8 +197,12 @@ mod tests {
     use super::*;
 
     fn write(path: &Path, rate: u32, channels: u16, samples: impl Iterator<Item = i16>) {
-        let spec =
-            hound::WavSpec { channels, sample_rate: rate, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
+        let spec = hound::WavSpec {
+            channels,
+            sample_rate: rate,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        };
         let mut writer = hound::WavWriter::create(path, spec).expect("a file");
         samples.for_each(|s| writer.write_sample(s).expect("a sample"));
         writer.finalize().expect("a file");
@@ -185,7 +229,10 @@ mod tests {
         assert_eq!(corpus.clips[1].pcm.len(), 32000);
         let why: Vec<&str> = corpus.skipped.iter().map(|(_, why)| why.as_str()).collect();
         assert_eq!(why.len(), 5);
-        assert!(why[0].contains("too short") && why[1].contains("8000 Hz") && why[2] == "silent", "{why:?}");
+        assert!(
+            why[0].contains("too short") && why[1].contains("8000 Hz") && why[2] == "silent",
+            "{why:?}"
+        );
         let again = Corpus::load(&[folder.path().into()], 16000, 0.5).expect("two clips");
         assert_eq!(corpus.hash, again.hash);
     }
@@ -194,8 +241,13 @@ mod tests {
     fn a_folder_without_clips_is_an_error_that_says_so() {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("x.flac"), b"fLaC").expect("a file");
-        let error = Corpus::load(&[folder.path().into()], 16000, 0.5).expect_err("no clips").to_string();
-        assert!(error.contains("1 files skipped") && error.contains("x.flac"), "{error}");
+        let error = Corpus::load(&[folder.path().into()], 16000, 0.5)
+            .expect_err("no clips")
+            .to_string();
+        assert!(
+            error.contains("1 files skipped") && error.contains("x.flac"),
+            "{error}"
+        );
         assert!(Corpus::load(&[folder.path().join("missing")], 16000, 0.5).is_err());
     }
 }

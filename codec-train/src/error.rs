@@ -42,7 +42,9 @@ pub enum Error {
     #[error("network: {0}")]
     Network(String),
     /// The loss or a gradient is no longer a number.
-    #[error("training diverged at step {step}: the loss is {loss}; a lower learning rate may help")]
+    #[error(
+        "training diverged at step {step}: the loss is {loss}; a lower learning rate may help"
+    )]
     Diverged {
         /// The step.
         step: u64,

@@ -61,7 +61,9 @@ impl Pool {
             .filter(|image| image.nrows() >= frames * upsampling)
             .collect();
         if images.is_empty() {
-            return Err(Error::Config(format!("no clip is as long as a crop of {frames} frames")));
+            return Err(Error::Config(format!(
+                "no clip is as long as a crop of {frames} frames"
+            )));
         }
         Ok(Pool { images, upsampling })
     }
@@ -107,13 +109,18 @@ fn join(corpus: &Corpus, settings: &Examples, rng: &mut impl Rng) -> Vec<Vec<f32
 
 /// Adds a random piece of noise at a random ratio.
 fn mix(pcm: &mut [f32], noise: &Corpus, settings: &Examples, rng: &mut impl Rng) {
-    let Some(clip) = noise.clips.choose(rng) else { return };
+    let Some(clip) = noise.clips.choose(rng) else {
+        return;
+    };
     let power = |x: &[f32]| x.iter().map(|x| f64::from(x * x)).sum::<f64>() / x.len().max(1) as f64;
     let start = rng.gen_range(0..clip.pcm.len());
     let snr = rng.gen_range(settings.snr[0]..=settings.snr[1]);
     let ratio = power(pcm) / power(&clip.pcm).max(1e-12);
     let gain = (ratio * 10f64.powf(-f64::from(snr) / 10.0)).sqrt() as f32;
-    for (x, n) in pcm.iter_mut().zip(clip.pcm[start..].iter().chain(clip.pcm.iter().cycle())) {
+    for (x, n) in pcm
+        .iter_mut()
+        .zip(clip.pcm[start..].iter().chain(clip.pcm.iter().cycle()))
+    {
         *x += gain * n;
     }
 }
@@ -146,7 +153,10 @@ impl Draw {
         Ok(Draw {
             image: rng.gen_range(0..pool.images.len()),
             keep: rng.gen_range(low..=high).exp(),
-            step: eighths("a value step", settings.steps[rng.gen_range(0..settings.steps.len())])?,
+            step: eighths(
+                "a value step",
+                settings.steps[rng.gen_range(0..settings.steps.len())],
+            )?,
             bands: settings.bands[rng.gen_range(0..settings.bands.len())],
             shift: rng.gen_range(-settings.origin..=settings.origin) * f32::from(u8::from(shifted)),
             place: rng.gen(),
@@ -186,7 +196,10 @@ impl Example {
             rate: model.rate,
             stft: model.stft,
             step: draw.step,
-            policy: Policy::Ridge { margin, threshold_step: eighths("threshold_step", e.threshold_step)? },
+            policy: Policy::Ridge {
+                margin,
+                threshold_step: eighths("threshold_step", e.threshold_step)?,
+            },
             lattice: Some(LatticeShape {
                 bands: draw.bands,
                 every: e.every,
@@ -195,9 +208,25 @@ impl Example {
             origin: Some(origin),
             ..Settings::speech()
         };
-        let header = settings.header(Signal { rate: model.rate, channels: 1 }, None, origin, None);
+        let header = settings.header(
+            Signal {
+                rate: model.rate,
+                channels: 1,
+            },
+            None,
+            origin,
+            None,
+        );
         let planes = coded_planes(coded, &header, &settings, floor, start..start + frames);
-        Ok(Example::crop(fine, floor, &planes, start, up, model, &config.loss))
+        Ok(Example::crop(
+            fine,
+            floor,
+            &planes,
+            start,
+            up,
+            model,
+            &config.loss,
+        ))
     }
 
     fn crop(
@@ -241,14 +270,21 @@ impl Example {
                     let level = truth[bin].max(floor);
                     let base = here[bin] + (next[bin] - here[bin]) * share;
                     let above = level - floor;
-                    target[at] = if model.residual { (above - base) / scale } else { normal(above) };
+                    target[at] = if model.residual {
+                        (above - base) / scale
+                    } else {
+                        normal(above)
+                    };
                     weight[at] = weighting.of(loudest - level);
                 }
             }
         }
-        let planes =
-            [Plane::Values, Plane::Image, Plane::Background, Plane::Mask].map(transposed);
-        Example { planes, target, weight }
+        let planes = [Plane::Values, Plane::Image, Plane::Background, Plane::Mask].map(transposed);
+        Example {
+            planes,
+            target,
+            weight,
+        }
     }
 }
 
@@ -278,7 +314,14 @@ fn coded_planes(
     let segment = |index: usize| -> SparseImage {
         let rows = index * step..((index + 1) * step).min(image.nrows());
         let above = image.slice(s![rows, ..]).mapv(|x| (x - floor).max(0.0));
-        sparsify(above.view(), header, &settings.policy, index as u32, 0, index * step)
+        sparsify(
+            above.view(),
+            header,
+            &settings.policy,
+            index as u32,
+            0,
+            index * step,
+        )
     };
     let from = first.saturating_sub(1);
     let segments: Vec<SparseImage> = (from..(last + 2).min(count)).map(segment).collect();
@@ -288,7 +331,13 @@ fn coded_planes(
         let at = |i: usize| i.checked_sub(from).and_then(|i| segments.get(i));
         let Some(current) = at(index) else { continue };
         let before = index.checked_sub(1).and_then(at);
-        out.append(&planes(header, lattice.as_ref(), before, current, at(index + 1)));
+        out.append(&planes(
+            header,
+            lattice.as_ref(),
+            before,
+            current,
+            at(index + 1),
+        ));
     }
     let skip = range.start - first * step;
     let cut = |plane: &Array2<f32>| plane.slice(s![skip..skip + range.len(), ..]).to_owned();
@@ -317,9 +366,18 @@ impl ExampleBatch {
     /// # Errors
     /// As [`Example::make`].
     pub fn make(pool: &Pool, draws: &[Draw], config: &Config, model: &Model) -> Result<Self> {
-        let examples: Vec<Example> =
-            draws.par_iter().map(|draw| Example::make(pool, draw, config, model)).collect::<Result<_>>()?;
-        let plane = |i: usize| Arc::new(examples.iter().flat_map(|e| e.planes[i].iter().copied()).collect());
+        let examples: Vec<Example> = draws
+            .par_iter()
+            .map(|draw| Example::make(pool, draw, config, model))
+            .collect::<Result<_>>()?;
+        let plane = |i: usize| {
+            Arc::new(
+                examples
+                    .iter()
+                    .flat_map(|e| e.planes[i].iter().copied())
+                    .collect(),
+            )
+        };
         Ok(ExampleBatch {
             inputs: Inputs {
                 samples: examples.len(),
@@ -330,8 +388,14 @@ impl ExampleBatch {
                 background: plane(2),
                 mask: plane(3),
             },
-            target: examples.iter().flat_map(|e| e.target.iter().copied()).collect(),
-            weight: examples.iter().flat_map(|e| e.weight.iter().copied()).collect(),
+            target: examples
+                .iter()
+                .flat_map(|e| e.target.iter().copied())
+                .collect(),
+            weight: examples
+                .iter()
+                .flat_map(|e| e.weight.iter().copied())
+                .collect(),
         })
     }
 }

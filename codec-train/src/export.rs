@@ -27,7 +27,10 @@ pub struct Provenance<'a> {
 #[must_use]
 pub fn with_metadata(mut model: Model, from: &Provenance<'_>) -> Model {
     let text = [
-        ("GENERATOR", format!("codec-train {}", env!("CARGO_PKG_VERSION"))),
+        (
+            "GENERATOR",
+            format!("codec-train {}", env!("CARGO_PKG_VERSION")),
+        ),
         ("DATE", date()),
         ("DATA_SHA256", from.corpus.hash.clone()),
         ("DATA_CLIPS", from.corpus.clips.len().to_string()),
@@ -39,8 +42,11 @@ pub fn with_metadata(mut model: Model, from: &Provenance<'_>) -> Model {
         ("CONFIG", from.config.to_owned()),
         ("COMMAND", from.command.to_owned()),
     ];
-    model.metadata =
-        text.into_iter().filter(|(_, v)| !v.is_empty()).map(|(k, v)| (k.to_owned(), v)).collect();
+    model.metadata = text
+        .into_iter()
+        .filter(|(_, v)| !v.is_empty())
+        .map(|(k, v)| (k.to_owned(), v))
+        .collect();
     model
 }
 
@@ -54,8 +60,14 @@ pub fn bytes(model: &Model) -> Result<Vec<u8>> {
 
 /// Today, or the day of `SOURCE_DATE_EPOCH` where that is set, as `YYYY-MM-DD` (UTC).
 fn date() -> String {
-    let epoch = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|s| s.parse::<u64>().ok());
-    let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let epoch = std::env::var("SOURCE_DATE_EPOCH")
+        .ok()
+        .and_then(|s| s.parse::<u64>().ok());
+    let now = || {
+        std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0, |d| d.as_secs())
+    };
     day(epoch.unwrap_or_else(now) / 86_400)
 }
 
@@ -67,7 +79,20 @@ fn day(mut days: u64) -> String {
         days -= 365 + u64::from(leap(year));
         year += 1;
     }
-    let months = [31, 28 + u64::from(leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let months = [
+        31,
+        28 + u64::from(leap(year)),
+        31,
+        30,
+        31,
+        30,
+        31,
+        31,
+        30,
+        31,
+        30,
+        31,
+    ];
     let mut month = 0;
     while days >= months[month] {
         days -= months[month];

@@ -57,16 +57,30 @@ impl Padded {
     pub fn zeros(channels: usize, bins: usize, frames: usize, kernel: Kernel) -> Self {
         let width = whole_blocks(frames) + kernel.frames - 1;
         let data = vec![0.0; (bins + kernel.bins - 1) * channels * width];
-        Padded { data, channels, bins, frames, kernel, width }
+        Padded {
+            data,
+            channels,
+            bins,
+            frames,
+            kernel,
+            width,
+        }
     }
 
     /// A padded copy of `x`, `channels x bins x frames`.
     #[must_use]
-    pub fn from_image(x: &[f32], channels: usize, bins: usize, frames: usize, kernel: Kernel) -> Self {
+    pub fn from_image(
+        x: &[f32],
+        channels: usize,
+        bins: usize,
+        frames: usize,
+        kernel: Kernel,
+    ) -> Self {
         let mut p = Self::zeros(channels, bins, frames, kernel);
         for c in 0..channels {
             for y in 0..bins {
-                p.row_mut(c, y).copy_from_slice(&x[(c * bins + y) * frames..][..frames]);
+                p.row_mut(c, y)
+                    .copy_from_slice(&x[(c * bins + y) * frames..][..frames]);
             }
         }
         p
@@ -116,7 +130,13 @@ impl Transposed {
                 }
             }
         }
-        Transposed { data, channels, bins, frames, stride }
+        Transposed {
+            data,
+            channels,
+            bins,
+            frames,
+            stride,
+        }
     }
 }
 
@@ -154,7 +174,8 @@ impl Packed {
         kernel: Kernel,
         at: impl Fn(usize, usize, usize, usize) -> f32,
     ) -> Self {
-        let mut data = Vec::with_capacity(outputs.div_ceil(OUT_BLOCK) * OUT_BLOCK * inputs * kernel.area());
+        let mut data =
+            Vec::with_capacity(outputs.div_ceil(OUT_BLOCK) * OUT_BLOCK * inputs * kernel.area());
         for block in (0..outputs).step_by(OUT_BLOCK) {
             for y in 0..kernel.bins {
                 for i in 0..inputs {
@@ -170,7 +191,12 @@ impl Packed {
                 }
             }
         }
-        Packed { data, outputs, inputs, kernel }
+        Packed {
+            data,
+            outputs,
+            inputs,
+            kernel,
+        }
     }
 
     fn block(&self, block: usize) -> &[f32] {
@@ -192,7 +218,11 @@ impl Row {
     #[must_use]
     pub fn new(outputs: usize, frames: usize) -> Self {
         let width = whole_blocks(frames);
-        Row { data: vec![0.0; outputs.div_ceil(OUT_BLOCK) * OUT_BLOCK * width], width, frames }
+        Row {
+            data: vec![0.0; outputs.div_ceil(OUT_BLOCK) * OUT_BLOCK * width],
+            width,
+            frames,
+        }
     }
 
     /// The pixels of channel `c`.
@@ -315,7 +345,8 @@ fn row_body<V: Vector>(x: &Padded, w: &Packed, y: usize, out: &mut Row) {
                 }
             }
             for (o, sum) in sums.iter().enumerate() {
-                let to = &mut out.data[(block * OUT_BLOCK + o) * out.width + start..][..PIXEL_BLOCK];
+                let to =
+                    &mut out.data[(block * OUT_BLOCK + o) * out.width + start..][..PIXEL_BLOCK];
                 to[..LANES].copy_from_slice(&sum[0].store());
                 to[LANES..].copy_from_slice(&sum[1].store());
             }
@@ -337,15 +368,19 @@ fn taps_body<V: Vector, const VECTORS: usize>(
     for y in rows {
         let inputs = &x.data[(y + dy) * x.channels * x.width..][..x.channels * x.width];
         let gradients = &g.data[y * g.frames * g.stride..][..g.frames * g.stride];
-        let [a, b, c] = offsets.map(|at| &inputs[at..at + g.frames]);
-        for (((g, a), b), c) in gradients.chunks_exact(g.stride).zip(a).zip(b).zip(c) {
-            let g = &g[first..first + VECTORS * LANES];
+        // Plain indices: iterators would have to be inlined across units to be compiled for the same processor.
+        let mut taps = [&inputs[..0]; TAP_BLOCK];
+        for t in 0..TAP_BLOCK {
+            taps[t] = &inputs[offsets[t]..offsets[t] + g.frames];
+        }
+        for p in 0..g.frames {
+            let g = &gradients[p * g.stride + first..p * g.stride + first + VECTORS * LANES];
             let mut gradient = [V::zero(); VECTORS];
             for v in 0..VECTORS {
                 gradient[v] = V::load(lanes(g, v * LANES));
             }
-            for (t, x) in [a, b, c].into_iter().enumerate() {
-                let x = V::splat(*x);
+            for t in 0..TAP_BLOCK {
+                let x = V::splat(taps[t][p]);
                 for v in 0..VECTORS {
                     sums[t][v] = sums[t][v].add_product(x, gradient[v]);
                 }
@@ -433,8 +468,14 @@ fn has_avx2() -> bool {
 /// # Panics
 /// If the sizes of `x`, `w` and `out` do not match.
 pub fn convolve_row(x: &Padded, w: &Packed, y: usize, out: &mut Row) {
-    assert!(x.channels == w.inputs && x.kernel == w.kernel && y < x.bins, "convolution sizes differ");
-    assert!(out.frames == x.frames && out.data.len() >= w.outputs * out.width, "row of another size");
+    assert!(
+        x.channels == w.inputs && x.kernel == w.kernel && y < x.bins,
+        "convolution sizes differ"
+    );
+    assert!(
+        out.frames == x.frames && out.data.len() >= w.outputs * out.width,
+        "row of another size"
+    );
     #[cfg(target_arch = "x86_64")]
     if has_avx2() {
         // SAFETY: the processor has just been found to have both features.
@@ -449,9 +490,16 @@ pub fn convolve_row(x: &Padded, w: &Packed, y: usize, out: &mut Row) {
 /// # Panics
 /// If the sizes of `x`, `g` and `dw` do not match.
 pub fn weight_gradient(x: &Padded, g: &Transposed, dw: &mut [f32]) {
-    assert!(x.bins == g.bins && x.frames == g.frames, "images of different sizes");
+    assert!(
+        x.bins == g.bins && x.frames == g.frames,
+        "images of different sizes"
+    );
     let k = x.kernel;
-    assert_eq!(dw.len(), x.channels * g.channels * k.area(), "gradient of another size");
+    assert_eq!(
+        dw.len(),
+        x.channels * g.channels * k.area(),
+        "gradient of another size"
+    );
     let mut sums = vec![0.0; x.channels * k.area() * g.stride];
     weight_sums(x, g, &mut sums);
     let taps = x.channels * k.frames;
@@ -506,7 +554,10 @@ mod tests {
             outputs,
             bins,
             frames,
-            kernel: Kernel { bins: kb, frames: kf },
+            kernel: Kernel {
+                bins: kb,
+                frames: kf,
+            },
         };
         vec![
             case(1, 1, 1, 1, 1, 1),
@@ -533,7 +584,8 @@ mod tests {
                                 }
                                 visit(
                                     (o * c.bins + y) * c.frames + x,
-                                    ((o * c.inputs + i) * c.kernel.bins + dy) * c.kernel.frames + dx,
+                                    ((o * c.inputs + i) * c.kernel.bins + dy) * c.kernel.frames
+                                        + dx,
                                     (i * c.bins + v - hb) * c.frames + u - hf,
                                 );
                             }
@@ -560,7 +612,10 @@ mod tests {
     fn assert_close(found: &[f32], expected: &[f64], what: &str) {
         let size = expected.iter().fold(1.0f64, |a, b| a.max(b.abs()));
         for (i, (f, e)) in found.iter().zip(expected).enumerate() {
-            assert!((f64::from(*f) - e).abs() < 2e-5 * size, "{what} {i}: {f} for {e}");
+            assert!(
+                (f64::from(*f) - e).abs() < 2e-5 * size,
+                "{what} {i}: {f} for {e}"
+            );
         }
         assert_eq!(found.len(), expected.len());
     }
@@ -580,12 +635,24 @@ mod tests {
                 dx[from] += f64::from(g[at]) * f64::from(w[tap]);
             });
             let forward = Packed::forward(&w, c.outputs, c.inputs, c.kernel);
-            assert_close(&convolved(&x, c.inputs, &forward, c.outputs, &c), &out, "output");
+            assert_close(
+                &convolved(&x, c.inputs, &forward, c.outputs, &c),
+                &out,
+                "output",
+            );
             let backward = Packed::backward(&w, c.outputs, c.inputs, c.kernel);
-            assert_close(&convolved(&g, c.outputs, &backward, c.inputs, &c), &dx, "input gradient");
+            assert_close(
+                &convolved(&g, c.outputs, &backward, c.inputs, &c),
+                &dx,
+                "input gradient",
+            );
             let mut found = vec![0f32; w.len()];
             let padded = Padded::from_image(&x, c.inputs, c.bins, c.frames, c.kernel);
-            weight_gradient(&padded, &Transposed::from_image(&g, c.outputs, c.bins, c.frames), &mut found);
+            weight_gradient(
+                &padded,
+                &Transposed::from_image(&g, c.outputs, c.bins, c.frames),
+                &mut found,
+            );
             assert_close(&found, &dw, "weight gradient");
         }
     }
@@ -597,7 +664,8 @@ mod tests {
             let w = numbers(c.outputs * c.inputs * c.kernel.area(), 5);
             let padded = Padded::from_image(&x, c.inputs, c.bins, c.frames, c.kernel);
             let packed = Packed::forward(&w, c.outputs, c.inputs, c.kernel);
-            let (mut fast, mut portable) = (Row::new(c.outputs, c.frames), Row::new(c.outputs, c.frames));
+            let (mut fast, mut portable) =
+                (Row::new(c.outputs, c.frames), Row::new(c.outputs, c.frames));
             convolve_row(&padded, &packed, c.bins / 2, &mut fast);
             row_body::<Portable>(&padded, &packed, c.bins / 2, &mut portable);
             for (a, b) in fast.data.iter().zip(&portable.data) {

@@ -36,7 +36,10 @@ impl Batch {
         if data.len() != shape.0 * shape.1 * shape.2 * shape.3 {
             return Err(dfdx::tensor::CpuError::WrongNumElements.into());
         }
-        Ok(Batch { node: device.try_zeros_like(&shape)?, data })
+        Ok(Batch {
+            node: device.try_zeros_like(&shape)?,
+            data,
+        })
     }
 
     /// Samples, channels, bins, frames.
@@ -148,7 +151,14 @@ pub fn layer<T: Tape<f32, Cpu>>(device: &Cpu, tape: &mut T, operands: Operands) 
     let packed: Vec<Packed> = operands
         .parts
         .iter()
-        .map(|p| Packed::forward(&p.weights.numbers(), outputs, p.input.shape().1, operands.kernel))
+        .map(|p| {
+            Packed::forward(
+                &p.weights.numbers(),
+                outputs,
+                p.input.shape().1,
+                operands.kernel,
+            )
+        })
         .collect();
     let (pixels, size) = (bins * frames, outputs * bins * frames);
     let mut sums = vec![0f32; samples * size];
@@ -169,7 +179,9 @@ pub fn layer<T: Tape<f32, Cpu>>(device: &Cpu, tape: &mut T, operands: Operands) 
                     match part.scale.of(n, pixels) {
                         None => add(to, row.channel(c)),
                         Some(scale) => {
-                            for ((to, x), s) in to.iter_mut().zip(row.channel(c)).zip(&scale[y * frames..]) {
+                            for ((to, x), s) in
+                                to.iter_mut().zip(row.channel(c)).zip(&scale[y * frames..])
+                            {
                                 *to += x * s;
                             }
                         }
@@ -183,14 +195,17 @@ pub fn layer<T: Tape<f32, Cpu>>(device: &Cpu, tape: &mut T, operands: Operands) 
         sums.clone()
     } else {
         let mut result = vec![0f32; sums.len()];
-        result.par_chunks_mut(size).zip(sums.par_chunks(size)).for_each(|(out, sums)| {
-            for (c, &slope) in slopes.iter().enumerate() {
-                let range = c * pixels..(c + 1) * pixels;
-                for (o, &s) in out[range.clone()].iter_mut().zip(&sums[range]) {
-                    *o = if s > 0.0 { s } else { s * slope };
+        result
+            .par_chunks_mut(size)
+            .zip(sums.par_chunks(size))
+            .for_each(|(out, sums)| {
+                for (c, &slope) in slopes.iter().enumerate() {
+                    let range = c * pixels..(c + 1) * pixels;
+                    for (o, &s) in out[range.clone()].iter_mut().zip(&sums[range]) {
+                        *o = if s > 0.0 { s } else { s * slope };
+                    }
                 }
-            }
-        });
+            });
         result
     };
     let out = Batch::new(device, Arc::new(result), (samples, outputs, bins, frames))?;
@@ -228,7 +243,8 @@ fn backward(
         .parts
         .iter()
         .map(|p| {
-            let weights = || Packed::backward(&p.weights.numbers(), outputs, p.input.shape().1, kernel);
+            let weights =
+                || Packed::backward(&p.weights.numbers(), outputs, p.input.shape().1, kernel);
             (!p.constant).then(weights)
         })
         .collect();
@@ -260,7 +276,11 @@ fn backward(
                 let channels = part.input.shape().1;
                 let mut dw = vec![0.0; outputs * channels * kernel.area()];
                 let x = padded_input(part, n, kernel);
-                weight_gradient(&x, &Transposed::from_image(g, outputs, bins, frames), &mut dw);
+                weight_gradient(
+                    &x,
+                    &Transposed::from_image(g, outputs, bins, frames),
+                    &mut dw,
+                );
                 sum.weights.push(dw);
                 let mut dx = Vec::new();
                 if let Some(packed) = packed {
@@ -274,7 +294,8 @@ fn backward(
                         }
                     }
                     if let Some(mask) = part.mask.of(n, pixels) {
-                        dx.chunks_exact_mut(pixels).for_each(|dx| multiply(dx, mask));
+                        dx.chunks_exact_mut(pixels)
+                            .for_each(|dx| multiply(dx, mask));
                     }
                 }
                 inputs.push(dx);
@@ -287,7 +308,9 @@ fn backward(
     }
     for (i, part) in operands.parts.iter().enumerate() {
         let dw = gradients.get_or_alloc_mut(&part.weights.tensor)?;
-        contributions.iter().for_each(|(sum, _)| add(dw, &sum.weights[i]));
+        contributions
+            .iter()
+            .for_each(|(sum, _)| add(dw, &sum.weights[i]));
         if !part.constant {
             let (_, channels, ..) = part.input.shape();
             let dx = gradients.get_or_alloc_mut(&part.input.node)?;
@@ -300,7 +323,9 @@ fn backward(
     contributions.iter().for_each(|(sum, _)| add(db, &sum.bias));
     if let Nonlinearity::Prelu(slopes) = &operands.nonlinearity {
         let ds = gradients.get_or_alloc_mut(&slopes.tensor)?;
-        contributions.iter().for_each(|(sum, _)| add(ds, &sum.slopes));
+        contributions
+            .iter()
+            .for_each(|(sum, _)| add(ds, &sum.slopes));
     }
     Ok(())
 }

@@ -21,7 +21,11 @@ pub struct Weighting {
 
 impl Default for Weighting {
     fn default() -> Self {
-        Weighting { middle: 40.0, width: 10.0, floor: 0.15 }
+        Weighting {
+            middle: 40.0,
+            width: 10.0,
+            floor: 0.15,
+        }
     }
 }
 
@@ -41,7 +45,11 @@ fn weighted_l1(output: &[f32], target: &[f32], weight: &[f32]) -> (f32, Vec<f32>
     for ((o, t), w) in output.iter().zip(target).zip(weight) {
         let error = o - t;
         sum += f64::from(w * error.abs());
-        gradient.push(if error == 0.0 { 0.0 } else { w * share * error.signum() });
+        gradient.push(if error == 0.0 {
+            0.0
+        } else {
+            w * share * error.signum()
+        });
     }
     ((sum / output.len() as f64) as f32, gradient)
 }
@@ -74,8 +82,12 @@ pub fn loss(
 /// The loss alone, without gradients.
 #[must_use]
 pub fn value(output: &Arc<Vec<f32>>, target: &[f32], weight: &[f32]) -> f32 {
-    let sum: f64 =
-        output.iter().zip(target).zip(weight).map(|((o, t), w)| f64::from(w * (o - t).abs())).sum();
+    let sum: f64 = output
+        .iter()
+        .zip(target)
+        .zip(weight)
+        .map(|((o, t), w)| f64::from(w * (o - t).abs()))
+        .sum();
     (sum / output.len() as f64) as f32
 }
 
@@ -100,7 +112,10 @@ mod tests {
             let (mut up, mut down) = (x, x);
             up[i] += 0.1;
             down[i] -= 0.1;
-            assert!(((at(&up) - at(&down)) / 0.2 - gradient[i]).abs() < 1e-5, "number {i}");
+            assert!(
+                ((at(&up) - at(&down)) / 0.2 - gradient[i]).abs() < 1e-5,
+                "number {i}"
+            );
         }
     }
 }

@@ -92,7 +92,10 @@ impl Network {
                         channel += 1;
                     }
                     Source::Plane(plane) => {
-                        match groups.iter_mut().find(|(from, _)| matches!(from, Reads::Planes(_))) {
+                        match groups
+                            .iter_mut()
+                            .find(|(from, _)| matches!(from, Reads::Planes(_)))
+                        {
                             Some((Reads::Planes(planes), channels)) => {
                                 planes.push(plane);
                                 channels.push(channel);
@@ -103,12 +106,19 @@ impl Network {
                     }
                     Source::Layer(i) => {
                         let width = usize::from(model.layers[usize::from(i)].outputs);
-                        groups.push((Reads::Layer(usize::from(i)), (channel..channel + width).collect()));
+                        groups.push((
+                            Reads::Layer(usize::from(i)),
+                            (channel..channel + width).collect(),
+                        ));
                         channel += width;
                     }
                 }
             }
-            let (kernel, outputs, inputs) = (kernel(spec), usize::from(spec.outputs), usize::from(spec.inputs));
+            let (kernel, outputs, inputs) = (
+                kernel(spec),
+                usize::from(spec.outputs),
+                usize::from(spec.inputs),
+            );
             let area = kernel.area();
             let groups = groups
                 .into_iter()
@@ -116,12 +126,18 @@ impl Network {
                     let mut weights = Vec::with_capacity(outputs * channels.len() * area);
                     for o in 0..outputs {
                         for c in &channels {
-                            weights.extend_from_slice(&spec.weights[(o * inputs + c) * area..][..area]);
+                            weights.extend_from_slice(
+                                &spec.weights[(o * inputs + c) * area..][..area],
+                            );
                         }
                     }
                     let shape = (outputs, channels.len(), kernel.bins, kernel.frames);
                     let tensor = device.try_tensor_from_vec(weights, shape)?;
-                    Ok(Group { from, channels, weights: Weights { tensor } })
+                    Ok(Group {
+                        from,
+                        channels,
+                        weights: Weights { tensor },
+                    })
                 })
                 .collect::<Result<_>>()?;
             let column = |x: &[f32]| -> Result<Weights> {
@@ -132,19 +148,31 @@ impl Network {
                 Activation::Prelu(slopes) => Some(column(slopes)?),
                 _ => None,
             };
-            layers.push(TrainableLayer { groups, bias: column(&spec.bias)?, slopes });
+            layers.push(TrainableLayer {
+                groups,
+                bias: column(&spec.bias)?,
+                slopes,
+            });
         }
         for layer in &mut skeleton.layers {
             layer.weights.clear();
             layer.bias.clear();
         }
-        if model.layers.last().is_none_or(|l| l.outputs != u16::from(model.upsampling)) {
+        if model
+            .layers
+            .last()
+            .is_none_or(|l| l.outputs != u16::from(model.upsampling))
+        {
             return Err(Error::Network(format!(
                 "the last layer must have {} output channels, the upsampling",
                 model.upsampling
             )));
         }
-        Ok(Network { device: device.clone(), skeleton, layers })
+        Ok(Network {
+            device: device.clone(),
+            skeleton,
+            layers,
+        })
     }
 
     /// The model with the present weights.
@@ -152,7 +180,11 @@ impl Network {
     pub fn to_model(&self) -> Model {
         let mut model = self.skeleton.clone();
         for (spec, layer) in model.layers.iter_mut().zip(&self.layers) {
-            let (outputs, inputs, area) = (usize::from(spec.outputs), usize::from(spec.inputs), kernel(spec).area());
+            let (outputs, inputs, area) = (
+                usize::from(spec.outputs),
+                usize::from(spec.inputs),
+                kernel(spec).area(),
+            );
             spec.weights = vec![0.0; outputs * inputs * area];
             for group in &layer.groups {
                 let weights = group.weights.numbers();
@@ -227,26 +259,51 @@ impl Network {
         for group in &trainable.groups {
             let (input, constant, mask) = match &group.from {
                 Reads::Planes(planes) => (self.concatenate(planes, inputs)?, true, PerPixel::One),
-                Reads::Sparse(plane) => {
-                    (self.concatenate(&[*plane], inputs)?, true, PerPixel::Each(inputs.mask.clone()))
-                }
+                Reads::Sparse(plane) => (
+                    self.concatenate(&[*plane], inputs)?,
+                    true,
+                    PerPixel::Each(inputs.mask.clone()),
+                ),
                 Reads::Layer(i) => {
                     let (batch, mask) = done[*i].clone();
                     (batch, false, if sparse { mask } else { PerPixel::One })
                 }
             };
-            let scale = if sparse { normaliser(&mask, n, bins, frames, kernel) } else { PerPixel::One };
+            let scale = if sparse {
+                normaliser(&mask, n, bins, frames, kernel)
+            } else {
+                PerPixel::One
+            };
             masks.push(mask.clone());
-            parts.push(Part { input, constant, weights: group.weights.clone(), mask, scale });
+            parts.push(Part {
+                input,
+                constant,
+                weights: group.weights.clone(),
+                mask,
+                scale,
+            });
         }
-        let observed = if sparse { spread(&masks, n, bins, frames, kernel) } else { PerPixel::One };
+        let observed = if sparse {
+            spread(&masks, n, bins, frames, kernel)
+        } else {
+            PerPixel::One
+        };
         let nonlinearity = match (&spec.activation, &trainable.slopes) {
             (Activation::Prelu(_), Some(slopes)) => Nonlinearity::Prelu(slopes.clone()),
             (Activation::Relu, _) => Nonlinearity::Relu,
             _ => Nonlinearity::Linear,
         };
         let skip = spec.skip.map(|i| done[usize::from(i)].0.clone());
-        Ok((Operands { kernel, parts, bias: trainable.bias.clone(), skip, nonlinearity }, observed))
+        Ok((
+            Operands {
+                kernel,
+                parts,
+                bias: trainable.bias.clone(),
+                skip,
+                nonlinearity,
+            },
+            observed,
+        ))
     }
 
     fn concatenate(&self, planes: &[Plane], inputs: &Inputs) -> Result<Batch> {
@@ -266,7 +323,10 @@ impl Network {
 }
 
 fn kernel(spec: &Layer) -> Kernel {
-    Kernel { bins: usize::from(spec.kernel_bins), frames: usize::from(spec.kernel_frames) }
+    Kernel {
+        bins: usize::from(spec.kernel_bins),
+        frames: usize::from(spec.kernel_frames),
+    }
 }
 
 /// Checks a layer against those before it.
@@ -301,14 +361,18 @@ fn check(before: &[Layer], spec: &Layer, at: usize) -> Result<()> {
         return fail("the number of its weights or biases is wrong");
     }
     match &spec.activation {
-        Activation::Prelu(slopes) if slopes.len() != outputs => fail("it needs a slope per output channel"),
+        Activation::Prelu(slopes) if slopes.len() != outputs => {
+            fail("it needs a slope per output channel")
+        }
         _ => Ok(()),
     }
 }
 
 /// Observed pixels in the window around every pixel of one bins x frames image; counted inside it only.
 fn counts(mask: Option<&[f32]>, bins: usize, frames: usize, kernel: Kernel) -> Vec<f32> {
-    let window = |at: usize, size: usize, len: usize| at.saturating_sub(size / 2)..(at + size / 2 + 1).min(len);
+    let window = |at: usize, size: usize, len: usize| {
+        at.saturating_sub(size / 2)..(at + size / 2 + 1).min(len)
+    };
     let mut along = vec![0f32; bins * frames];
     for bin in 0..bins {
         for frame in 0..frames {
@@ -332,14 +396,25 @@ fn counts(mask: Option<&[f32]>, bins: usize, frames: usize, kernel: Kernel) -> V
 
 /// The factor of a sparse convolution at every pixel (Uhrig et al. 2017, eq. 2, times the kernel's area):
 /// area over observed pixels, zero where there is none.
-fn normaliser(mask: &PerPixel, samples: usize, bins: usize, frames: usize, kernel: Kernel) -> PerPixel {
+fn normaliser(
+    mask: &PerPixel,
+    samples: usize,
+    bins: usize,
+    frames: usize,
+    kernel: Kernel,
+) -> PerPixel {
     let factor = |mask: Option<&[f32]>| -> Vec<f32> {
         let area = kernel.area() as f32;
-        counts(mask, bins, frames, kernel).into_iter().map(|n| if n > 0.0 { area / n } else { 0.0 }).collect()
+        counts(mask, bins, frames, kernel)
+            .into_iter()
+            .map(|n| if n > 0.0 { area / n } else { 0.0 })
+            .collect()
     };
     match mask {
         PerPixel::Each(_) => {
-            let all = (0..samples).flat_map(|n| factor(mask.of(n, bins * frames))).collect();
+            let all = (0..samples)
+                .flat_map(|n| factor(mask.of(n, bins * frames)))
+                .collect();
             PerPixel::Each(Arc::new(all))
         }
         // The common case: everything is observed, only the border counts fewer pixels.
@@ -348,7 +423,13 @@ fn normaliser(mask: &PerPixel, samples: usize, bins: usize, frames: usize, kerne
 }
 
 /// The mask after a sparse layer (Uhrig et al. 2017, eq. 3): max pooling by the kernel, the union over sources.
-fn spread(masks: &[PerPixel], samples: usize, bins: usize, frames: usize, kernel: Kernel) -> PerPixel {
+fn spread(
+    masks: &[PerPixel],
+    samples: usize,
+    bins: usize,
+    frames: usize,
+    kernel: Kernel,
+) -> PerPixel {
     if masks.iter().any(|m| matches!(m, PerPixel::One)) {
         return PerPixel::One;
     }
@@ -356,7 +437,10 @@ fn spread(masks: &[PerPixel], samples: usize, bins: usize, frames: usize, kernel
     let mut union = vec![0f32; samples * pixels];
     for mask in masks {
         for (n, union) in union.chunks_exact_mut(pixels).enumerate() {
-            for (u, count) in union.iter_mut().zip(counts(mask.of(n, pixels), bins, frames, kernel)) {
+            for (u, count) in union
+                .iter_mut()
+                .zip(counts(mask.of(n, pixels), bins, frames, kernel))
+            {
                 *u = if count > 0.0 { 1.0 } else { *u };
             }
         }
@@ -369,9 +453,18 @@ fn spread(masks: &[PerPixel], samples: usize, bins: usize, frames: usize, kernel
 pub fn initialise(model: &mut Model, rng: &mut impl Rng) {
     let last = model.layers.len().saturating_sub(1);
     for (at, layer) in model.layers.iter_mut().enumerate() {
-        let (outputs, fan) = (usize::from(layer.outputs), usize::from(layer.inputs) * kernel(layer).area());
-        let deviation = if at == last { 0.0 } else { (2.0 / fan as f32).sqrt() };
-        layer.weights = (0..outputs * fan).map(|_| deviation * normal(rng)).collect();
+        let (outputs, fan) = (
+            usize::from(layer.outputs),
+            usize::from(layer.inputs) * kernel(layer).area(),
+        );
+        let deviation = if at == last {
+            0.0
+        } else {
+            (2.0 / fan as f32).sqrt()
+        };
+        layer.weights = (0..outputs * fan)
+            .map(|_| deviation * normal(rng))
+            .collect();
         layer.bias = vec![0.0; outputs];
         if let Activation::Prelu(slopes) = &mut layer.activation {
             *slopes = vec![0.25; outputs];

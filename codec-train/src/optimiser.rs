@@ -45,23 +45,40 @@ impl AdamW {
         let mut parameters: Vec<(&mut Weights, bool)> = network.parameters_mut();
         let mut found = Vec::with_capacity(parameters.len());
         for (weights, _) in &parameters {
-            found.push(std::mem::take(&mut **gradients.get_or_alloc_mut(&weights.tensor)?));
+            found.push(std::mem::take(
+                &mut **gradients.get_or_alloc_mut(&weights.tensor)?,
+            ));
         }
         if state.first.is_empty() {
             state.first = found.iter().map(|g| vec![0.0; g.len()]).collect();
             state.second = state.first.clone();
         }
         state.steps += 1;
-        let norm = found.iter().flatten().map(|&g| f64::from(g) * f64::from(g)).sum::<f64>().sqrt() as f32;
-        let shorten = if norm > self.clip { self.clip / norm } else { 1.0 };
+        let norm = found
+            .iter()
+            .flatten()
+            .map(|&g| f64::from(g) * f64::from(g))
+            .sum::<f64>()
+            .sqrt() as f32;
+        let shorten = if norm > self.clip {
+            self.clip / norm
+        } else {
+            1.0
+        };
         let steps = state.steps.min(i32::MAX as u64) as i32;
         let correct1 = 1.0 - f64::from(self.beta1).powi(steps) as f32;
         let correct2 = 1.0 - f64::from(self.beta2).powi(steps) as f32;
-        for (((weights, decays), gradient), (m, v)) in
-            parameters.iter_mut().zip(&found).zip(state.first.iter_mut().zip(&mut state.second))
+        for (((weights, decays), gradient), (m, v)) in parameters
+            .iter_mut()
+            .zip(&found)
+            .zip(state.first.iter_mut().zip(&mut state.second))
         {
             let mut numbers = weights.numbers();
-            let keep = if *decays { 1.0 - rate * self.weight_decay } else { 1.0 };
+            let keep = if *decays {
+                1.0 - rate * self.weight_decay
+            } else {
+                1.0
+            };
             for (((w, g), m), v) in numbers.iter_mut().zip(gradient).zip(m).zip(v) {
                 let g = g * shorten;
                 *m += (1.0 - self.beta1) * (g - *m);

@@ -51,17 +51,33 @@ pub fn train(folders: &[PathBuf], per_clip: usize) -> Result<Priors> {
         .enumerate()
         .map(|(i, clip)| {
             let analysis = Analysis::of(std::slice::from_ref(&clip.pcm), &speech)?;
-            let source = Signal { rate: speech.rate, channels: 1 };
+            let source = Signal {
+                rate: speech.rate,
+                channels: 1,
+            };
             (0..per_clip)
                 .map(|n| {
                     let (margin, step, bands) = SETTINGS[(i * per_clip + n) % SETTINGS.len()];
                     let settings = Settings {
                         step,
-                        policy: Policy::Ridge { margin, threshold_step: 16 },
-                        lattice: Some(LatticeShape { bands, every: 2, step: 32 }),
+                        policy: Policy::Ridge {
+                            margin,
+                            threshold_step: 16,
+                        },
+                        lattice: Some(LatticeShape {
+                            bands,
+                            every: 2,
+                            step: 32,
+                        }),
                         ..speech.clone()
                     };
-                    Ok(encode_analysis(&analysis, source, clip.pcm.len() as u64, &settings, None)?)
+                    Ok(encode_analysis(
+                        &analysis,
+                        source,
+                        clip.pcm.len() as u64,
+                        &settings,
+                        None,
+                    )?)
                 })
                 .collect::<Result<Vec<_>>>()
         })
@@ -70,7 +86,14 @@ pub fn train(folders: &[PathBuf], per_clip: usize) -> Result<Priors> {
     let mut segments = 0;
     for stream in streams.into_iter().flatten() {
         segments += stream.segments.len();
-        trainer.push(&stream.header, stream.segments).map_err(Error::Format)?;
+        trainer
+            .push(&stream.header, stream.segments)
+            .map_err(Error::Format)?;
     }
-    Ok(Priors { table: trainer.finish()?, clips: corpus.clips.len(), segments, hash: corpus.hash })
+    Ok(Priors {
+        table: trainer.finish()?,
+        clips: corpus.clips.len(),
+        segments,
+        hash: corpus.hash,
+    })
 }

@@ -114,14 +114,22 @@ impl Run {
         let batch = ExampleBatch::make(&self.pool, &draws, &self.config, &self.skeleton)?;
         let mut tape: OwnedTape<f32, Cpu> = OwnedTape::default();
         let output = self.network.forward(&mut tape, &batch.inputs)?;
-        let loss = loss::loss(self.network.device(), tape, &output, &batch.target, &batch.weight)?;
+        let loss = loss::loss(
+            self.network.device(),
+            tape,
+            &output,
+            &batch.target,
+            &batch.weight,
+        )?;
         let value = loss.as_vec()[0];
         if !value.is_finite() {
             return Err(Error::Diverged { step, loss: value });
         }
         let mut gradients = loss.try_backward()?;
         let rate = rate(&self.config, step);
-        let norm = self.optimiser.step(&mut self.network, &mut gradients, &mut self.state, rate)?;
+        let norm = self
+            .optimiser
+            .step(&mut self.network, &mut gradients, &mut self.state, rate)?;
         if !norm.is_finite() {
             return Err(Error::Diverged { step, loss: value });
         }
@@ -143,13 +151,20 @@ impl Run {
     }
 
     fn weights(&mut self) -> Vec<Vec<f32>> {
-        self.network.parameters_mut().into_iter().map(|(w, _)| w.numbers()).collect()
+        self.network
+            .parameters_mut()
+            .into_iter()
+            .map(|(w, _)| w.numbers())
+            .collect()
     }
 
     fn set_weights(&mut self, weights: &[Vec<f32>]) -> bool {
         let parameters = self.network.parameters_mut();
         let fits = parameters.len() == weights.len()
-            && parameters.iter().zip(weights).all(|((p, _), w)| p.numbers().len() == w.len());
+            && parameters
+                .iter()
+                .zip(weights)
+                .all(|((p, _), w)| p.numbers().len() == w.len());
         if fits {
             for ((p, _), w) in parameters.into_iter().zip(weights) {
                 p.tensor.copy_from(w);
@@ -181,23 +196,43 @@ pub fn run(options: &TrainOptions) -> Result<Report> {
     let rate_hz = model.rate;
     let corpus = Corpus::load(&options.data, rate_hz, SHORTEST)?;
     let load = |folders: &[PathBuf]| -> Result<Option<Corpus>> {
-        (!folders.is_empty()).then(|| Corpus::load(folders, rate_hz, SHORTEST)).transpose()
+        (!folders.is_empty())
+            .then(|| Corpus::load(folders, rate_hz, SHORTEST))
+            .transpose()
     };
     let (noise, valid) = (load(&options.noise)?, load(&options.valid)?);
-    let fingerprint = fingerprint(options, &config, seed, &corpus, noise.as_ref(), valid.as_ref());
+    let fingerprint = fingerprint(
+        options,
+        &config,
+        seed,
+        &corpus,
+        noise.as_ref(),
+        valid.as_ref(),
+    );
 
     initialise(&mut model, &mut generator(seed, WEIGHTS, 0));
     let network = Network::from_model(&Cpu::default(), &model)?;
     let frames = config.training.frames;
-    let pool =
-        Pool::new(&corpus, noise.as_ref(), &model, &config.examples, frames, &mut generator(seed, POOL, 0))?;
+    let pool = Pool::new(
+        &corpus,
+        noise.as_ref(),
+        &model,
+        &config.examples,
+        frames,
+        &mut generator(seed, POOL, 0),
+    )?;
     let validation = match &valid {
         Some(corpus) => validation_set(corpus, &config, &model, seed)?,
         None => Vec::new(),
     };
     let t = &config.training;
-    let optimiser =
-        AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: t.weight_decay, clip: t.clip };
+    let optimiser = AdamW {
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-8,
+        weight_decay: t.weight_decay,
+        clip: t.clip,
+    };
     let mut run = Run {
         skeleton: model.clone(),
         network,
@@ -217,15 +252,25 @@ pub fn run(options: &TrainOptions) -> Result<Report> {
         let checkpoint = Checkpoint::read(&checkpoint_path, fingerprint)?;
         let what = "checkpoint of another network";
         if !run.set_weights(&checkpoint.weights) {
-            return Err(Error::File { path: checkpoint_path, what: what.into() });
+            return Err(Error::File {
+                path: checkpoint_path,
+                what: what.into(),
+            });
         }
         run.state = checkpoint.optimiser;
-        (best, best_step, best_weights) = (checkpoint.best, checkpoint.best_step, checkpoint.best_weights);
+        (best, best_step, best_weights) = (
+            checkpoint.best,
+            checkpoint.best_step,
+            checkpoint.best_weights,
+        );
         log = earlier_log(&log_path, run.state.steps)?.unwrap_or(log);
     }
 
     let bar = progress_bar(options.progress, &run);
-    let (every, steps) = (run.config.training.validate_every, run.config.training.steps);
+    let (every, steps) = (
+        run.config.training.validate_every,
+        run.config.training.steps,
+    );
     let start = Instant::now();
     let (mut sum, mut count, mut last) = (0f64, 0u64, f32::NAN);
     while run.state.steps < steps {
@@ -244,7 +289,10 @@ pub fn run(options: &TrainOptions) -> Result<Report> {
             let valid = valid.map_or(String::new(), |v| format!("{v:.6}"));
             let seconds = start.elapsed().as_secs_f32();
             // Writing to a string cannot fail.
-            let _ = writeln!(log, "{done},{last:.6},{valid},{used:.3e},{norm:.4},{seconds:.1}");
+            let _ = writeln!(
+                log,
+                "{done},{last:.6},{valid},{used:.3e},{norm:.4},{seconds:.1}"
+            );
             bar.set_message(format!("loss {last:.4} valid {valid} best {best:.4}"));
             write_atomically(&log_path, log.as_bytes())?;
             let checkpoint = Checkpoint {
@@ -302,7 +350,12 @@ fn fingerprint(
 }
 
 /// Fixed crops of the validation clips at settings that run through the range of the examples.
-fn validation_set(corpus: &Corpus, config: &Config, model: &Model, seed: u64) -> Result<Vec<ExampleBatch>> {
+fn validation_set(
+    corpus: &Corpus,
+    config: &Config,
+    model: &Model,
+    seed: u64,
+) -> Result<Vec<ExampleBatch>> {
     // The same crops whatever the seed of the training, so that runs can be compared.
     let _ = seed;
     let mut rng = generator(0, VALIDATION, 0);
@@ -311,9 +364,16 @@ fn validation_set(corpus: &Corpus, config: &Config, model: &Model, seed: u64) ->
     let mut draws = Vec::new();
     for i in 0..pool.len() * VALIDATION_CROPS {
         let draw = Draw::random(&pool, &config.examples, &mut rng)?;
-        draws.push(Draw { image: i / VALIDATION_CROPS, shift: 0.0, ..draw });
+        draws.push(Draw {
+            image: i / VALIDATION_CROPS,
+            shift: 0.0,
+            ..draw
+        });
     }
-    draws.chunks(config.training.batch).map(|draws| ExampleBatch::make(&pool, draws, config, model)).collect()
+    draws
+        .chunks(config.training.batch)
+        .map(|draws| ExampleBatch::make(&pool, draws, config, model))
+        .collect()
 }
 
 /// The log of the steps up to `steps`, if there is one.
