@@ -97,7 +97,7 @@ pub struct Coding {
     /// where it fits]
     #[arg(long, value_name = "FILE")]
     pub model: Option<PathBuf>,
-    /// Put the model into the file, so that it decodes anywhere
+    /// Put the model into the file, so that it decodes anywhere; its bytes come on top of the bitrate
     #[arg(long)]
     pub embed_model: bool,
     /// Transform, mask and layers to start from

@@ -58,19 +58,10 @@ pub fn encode(
             encode_analysis(&analysis, source, total, &with_margin(settings, margin), id)?
         }
         Target::Bitrate { bitrate, strict } => {
-            // An embedded model counts, as every byte of the file does.
-            let spent = embedded.map_or(0.0, |loaded| {
-                loaded.file.len() as f64 * 8.0 / clip.seconds()
-            });
-            let left = f64::from(bitrate) - spent;
-            if left < 1.0 {
-                return Err(Fault::Arguments(format!(
-                    "the embedded model alone takes {spent:.0} bit/s of this clip"
-                )));
-            }
-            let fitted = rate::encode_to_bitrate(&pcm, source, total, left as u32, settings, id)?;
+            // An embedded model comes on top: it is a constant that no choice of pixels can make up for.
+            let fitted = rate::encode_to_bitrate(&pcm, source, total, bitrate, settings, id)?;
             if strict && !fitted.fits {
-                let least = (fitted.bytes as f64 * 8.0 / clip.seconds() + spent).ceil();
+                let least = (fitted.bytes as f64 * 8.0 / clip.seconds()).ceil();
                 return Err(Fault::Arguments(format!(
                     "{bitrate} bit/s are too few: this clip takes at least {least}"
                 )));

@@ -112,3 +112,32 @@ fn help_documents_the_exit_codes() {
         );
     }
 }
+
+#[test]
+fn an_embedded_model_comes_on_top_and_changes_no_sample() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let clip = repository("samples/speech-high.wav");
+    sparc(&["encode", arg(&clip), arg(&at("lean.sparc"))]).ok();
+    sparc(&[
+        "encode",
+        arg(&clip),
+        arg(&at("full.sparc")),
+        "--embed-model",
+    ])
+    .ok();
+    for name in ["lean", "full"] {
+        let (stream, wav) = (at(&format!("{name}.sparc")), at(&format!("{name}.wav")));
+        sparc(&["decode", arg(&stream), arg(&wav)]).ok();
+    }
+    let size = |name: &str| std::fs::metadata(at(name)).unwrap().len();
+    let model = std::fs::metadata(repository("models/speech.sparcmodel"))
+        .unwrap()
+        .len();
+    // The model's chunk: its bytes, a type, a length of three bytes and a checksum.
+    assert_eq!(size("full.sparc"), size("lean.sparc") + model + 8);
+    assert_eq!(
+        std::fs::read(at("full.wav")).unwrap(),
+        std::fs::read(at("lean.wav")).unwrap()
+    );
+}
