@@ -75,41 +75,57 @@ fn main() {
                 black_box(&gradient);
             },
         );
+        let bench = Bench::new(kernel, &w);
+        let (target, weight) = (vec![0.1; bench.size], vec![1.0; bench.size]);
         report(
             &format!("{size}x{size} layer of {SAMPLES}, forward and back"),
             3.0 * SAMPLES as f64 * flop,
             || {
-                black_box(layer_and_gradients(kernel, &w));
+                bench.run(&target, &weight);
             },
         );
     }
 }
 
-/// A PReLU layer and its gradients for a batch, on all cores.
-fn layer_and_gradients(kernel: Kernel, w: &[f32]) -> usize {
-    let device = Cpu::default();
-    let shape = (SAMPLES, CHANNELS, BINS, FRAMES);
-    let size = SAMPLES * CHANNELS * BINS * FRAMES;
-    let tensor = |data: Vec<f32>, shape| Weights {
-        tensor: device.tensor_from_vec(data, shape),
-    };
-    let operands = Operands {
-        kernel,
-        parts: vec![Part {
-            input: Batch::new(&device, Arc::new(numbers(size)), shape).expect("a batch"),
-            constant: false,
-            weights: tensor(w.to_vec(), (CHANNELS, CHANNELS, kernel.bins, kernel.frames)),
-            mask: PerPixel::One,
-            scale: PerPixel::One,
-        }],
-        bias: tensor(vec![0.0; CHANNELS], (CHANNELS, 1, 1, 1)),
-        skip: None,
-        nonlinearity: Nonlinearity::Prelu(tensor(vec![0.25; CHANNELS], (CHANNELS, 1, 1, 1))),
-    };
-    let mut tape = OwnedTape::default();
-    let output = layer(&device, &mut tape, operands).expect("an output");
-    let (target, weight) = (vec![0.1; size], vec![1.0; size]);
-    let loss = loss::loss(&device, tape, &output, &target, &weight).expect("a loss");
-    drop(loss.backward());
-    size
+/// A PReLU layer, and its gradients for a batch on all cores.
+struct Bench {
+    device: Cpu,
+    operands: Operands,
+    size: usize,
+}
+
+impl Bench {
+    fn new(kernel: Kernel, w: &[f32]) -> Self {
+        let device = Cpu::default();
+        let shape = (SAMPLES, CHANNELS, BINS, FRAMES);
+        let size = SAMPLES * CHANNELS * BINS * FRAMES;
+        let tensor = |data: Vec<f32>, shape| Weights {
+            tensor: device.tensor_from_vec(data, shape),
+        };
+        let operands = Operands {
+            kernel,
+            parts: vec![Part {
+                input: Batch::new(&device, Arc::new(numbers(size)), shape).expect("a batch"),
+                constant: false,
+                weights: tensor(w.to_vec(), (CHANNELS, CHANNELS, kernel.bins, kernel.frames)),
+                mask: PerPixel::One,
+                scale: PerPixel::One,
+            }],
+            bias: tensor(vec![0.0; CHANNELS], (CHANNELS, 1, 1, 1)),
+            skip: None,
+            nonlinearity: Nonlinearity::Prelu(tensor(vec![0.25; CHANNELS], (CHANNELS, 1, 1, 1))),
+        };
+        Bench {
+            device,
+            operands,
+            size,
+        }
+    }
+
+    fn run(&self, target: &[f32], weight: &[f32]) {
+        let mut tape = OwnedTape::default();
+        let output = layer(&self.device, &mut tape, self.operands.clone()).expect("an output");
+        let loss = loss::loss(&self.device, tape, &output, target, weight).expect("a loss");
+        black_box(loss.backward());
+    }
 }

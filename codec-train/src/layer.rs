@@ -161,57 +161,60 @@ pub fn layer<T: Tape<f32, Cpu>>(device: &Cpu, tape: &mut T, operands: Operands) 
         })
         .collect();
     let (pixels, size) = (bins * frames, outputs * bins * frames);
-    let mut sums = vec![0f32; samples * size];
-    sums.par_chunks_mut(size).enumerate().for_each(|(n, out)| {
-        for (c, &b) in bias.iter().enumerate() {
-            out[c * pixels..(c + 1) * pixels].fill(b);
-        }
-        if let Some(skip) = &operands.skip {
-            add(out, &skip.data[n * size..(n + 1) * size]);
-        }
-        let mut row = Row::new(outputs, frames);
-        for (part, packed) in operands.parts.iter().zip(&packed) {
-            let input = padded_input(part, n, operands.kernel);
-            for y in 0..bins {
-                convolve_row(&input, packed, y, &mut row);
-                for c in 0..outputs {
-                    let to = &mut out[c * pixels + y * frames..][..frames];
-                    match part.scale.of(n, pixels) {
-                        None => add(to, row.channel(c)),
-                        Some(scale) => {
-                            for ((to, x), s) in
-                                to.iter_mut().zip(row.channel(c)).zip(&scale[y * frames..])
-                            {
-                                *to += x * s;
+    let linear = matches!(operands.nonlinearity, Nonlinearity::Linear);
+    // The values before the activation are kept only where gradients will ask for them.
+    let keep = T::OWNS_TAPE && !linear;
+    let mut result = vec![0f32; samples * size];
+    let mut sums = vec![0f32; if keep { samples * size } else { 0 }];
+    let kept: Vec<&mut [f32]> = if keep {
+        sums.chunks_mut(size).collect()
+    } else {
+        (0..samples).map(|_| Default::default()).collect()
+    };
+    result
+        .par_chunks_mut(size)
+        .zip(kept)
+        .enumerate()
+        .for_each(|(n, (out, kept))| {
+            for (c, &b) in bias.iter().enumerate() {
+                out[c * pixels..(c + 1) * pixels].fill(b);
+            }
+            if let Some(skip) = &operands.skip {
+                add(out, &skip.data[n * size..(n + 1) * size]);
+            }
+            let mut row = Row::new(outputs, frames);
+            for (part, packed) in operands.parts.iter().zip(&packed) {
+                let input = padded_input(part, n, operands.kernel);
+                for y in 0..bins {
+                    convolve_row(&input, packed, y, &mut row);
+                    for c in 0..outputs {
+                        let to = &mut out[c * pixels + y * frames..][..frames];
+                        match part.scale.of(n, pixels) {
+                            None => add(to, row.channel(c)),
+                            Some(scale) => {
+                                for ((to, x), s) in
+                                    to.iter_mut().zip(row.channel(c)).zip(&scale[y * frames..])
+                                {
+                                    *to += x * s;
+                                }
                             }
                         }
                     }
                 }
             }
-        }
-    });
-    let linear = matches!(operands.nonlinearity, Nonlinearity::Linear);
-    let result = if linear {
-        sums.clone()
-    } else {
-        let mut result = vec![0f32; sums.len()];
-        result
-            .par_chunks_mut(size)
-            .zip(sums.par_chunks(size))
-            .for_each(|(out, sums)| {
-                for (c, &slope) in slopes.iter().enumerate() {
-                    let range = c * pixels..(c + 1) * pixels;
-                    for (o, &s) in out[range.clone()].iter_mut().zip(&sums[range]) {
-                        *o = if s > 0.0 { s } else { s * slope };
-                    }
+            if keep {
+                kept.copy_from_slice(out);
+            }
+            if !linear {
+                for (out, &slope) in out.chunks_exact_mut(pixels).zip(&slopes) {
+                    out.iter_mut()
+                        .for_each(|x| *x = if *x > 0.0 { *x } else { *x * slope });
                 }
-            });
-        result
-    };
+            }
+        });
     let out = Batch::new(device, Arc::new(result), (samples, outputs, bins, frames))?;
     if T::OWNS_TAPE {
         let node = out.node.clone();
-        let sums = if linear { Vec::new() } else { sums };
         tape.add_backward_op(move |gradients| {
             let g = std::mem::take(&mut **gradients.get_or_alloc_mut(&node)?);
             backward(&operands, &slopes, &sums, g, gradients)

@@ -189,6 +189,23 @@ fn beside(path: &Path, extension: &str) -> PathBuf {
 /// [`Error::Config`] and [`Error::Network`] for a configuration that cannot be used; [`Error::Io`],
 /// [`Error::File`] and [`Error::NoClips`] for files; [`Error::Diverged`] if the loss is no number any more.
 pub fn run(options: &TrainOptions) -> Result<Report> {
+    loop {
+        // Without anybody to stop it a run ends with a report.
+        if let Some(report) = run_while(options, |_| true)? {
+            return Ok(report);
+        }
+    }
+}
+
+/// As [`run`], but asks `go_on` after every checkpoint, with the number of steps taken, whether to. If not,
+/// the result is `None` and no model is written; [`TrainOptions::resume`] takes the run up again.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_while(
+    options: &TrainOptions,
+    mut go_on: impl FnMut(u64) -> bool,
+) -> Result<Option<Report>> {
     let mut config = Config::parse(&options.config)?;
     config.training.steps = options.steps.unwrap_or(config.training.steps).max(1);
     let seed = options.seed.unwrap_or(config.training.seed);
@@ -222,7 +239,7 @@ pub fn run(options: &TrainOptions) -> Result<Report> {
         &mut generator(seed, POOL, 0),
     )?;
     let validation = match &valid {
-        Some(corpus) => validation_set(corpus, &config, &model, seed)?,
+        Some(corpus) => validation_set(corpus, &config, &model)?,
         None => Vec::new(),
     };
     let t = &config.training;
@@ -304,6 +321,10 @@ pub fn run(options: &TrainOptions) -> Result<Report> {
                 optimiser: run.state.clone(),
             };
             checkpoint.write(&checkpoint_path)?;
+            if done < steps && !go_on(done) {
+                bar.abandon();
+                return Ok(None);
+            }
         }
     }
     bar.finish();
@@ -319,7 +340,7 @@ pub fn run(options: &TrainOptions) -> Result<Report> {
     };
     let model = export::with_metadata(run.network.to_model(), &provenance);
     write_atomically(&options.out, &export::bytes(&model)?)?;
-    Ok(Report {
+    Ok(Some(Report {
         steps,
         best: if best.is_finite() { best } else { last },
         best_step,
@@ -327,7 +348,7 @@ pub fn run(options: &TrainOptions) -> Result<Report> {
         clips: corpus.clips.len(),
         seconds: corpus.seconds(),
         skipped: corpus.skipped,
-    })
+    }))
 }
 
 /// SHA-256 over all that determines a run.
@@ -350,14 +371,8 @@ fn fingerprint(
 }
 
 /// Fixed crops of the validation clips at settings that run through the range of the examples.
-fn validation_set(
-    corpus: &Corpus,
-    config: &Config,
-    model: &Model,
-    seed: u64,
-) -> Result<Vec<ExampleBatch>> {
+fn validation_set(corpus: &Corpus, config: &Config, model: &Model) -> Result<Vec<ExampleBatch>> {
     // The same crops whatever the seed of the training, so that runs can be compared.
-    let _ = seed;
     let mut rng = generator(0, VALIDATION, 0);
     let frames = config.training.frames;
     let pool = Pool::new(corpus, None, model, &config.examples, frames, &mut rng)?;

@@ -1,0 +1,251 @@
+//! The whole way from a folder of clips to a model file, on a tiny network.
+
+use codec_format::limits::Limits;
+use codec_train::train::{run, run_while, TrainOptions};
+use codec_train::Error;
+use std::path::{Path, PathBuf};
+
+const CONFIG: &str = r#"
+[model]
+rate = 16000
+n_fft = 128
+hop = 64
+upsampling = 2
+offset = 40.0
+scale = 20.0
+
+[[layer]]
+convolution = "sparse"
+sources = ["values", "background"]
+kernel = [3, 3]
+channels = 4
+
+[[layer]]
+sources = [0, "mask"]
+kernel = [3, 3]
+channels = 2
+activation = "linear"
+
+[training]
+steps = 24
+batch = 3
+frames = 16
+warm_up = 2
+validate_every = 4
+
+[examples]
+bands = [8]
+join = 0.5
+"#;
+
+/// Half-second clips of harmonics that fade in and out, with a little noise.
+fn clips(folder: &Path, count: usize) {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 16_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut state = 1u32;
+    for clip in 0..count {
+        let mut writer =
+            hound::WavWriter::create(folder.join(format!("{clip}.wav")), spec).expect("a file");
+        for i in 0..8_000 {
+            let t = i as f32 / 16_000.0;
+            let pitch = 110.0 + 40.0 * clip as f32 + 60.0 * t;
+            let voice: f32 = (1..12)
+                .map(|h| (t * pitch * h as f32 * std::f32::consts::TAU).sin() / h as f32)
+                .sum();
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let noise = (state >> 8) as f32 / 16_777_216.0 - 0.5;
+            let x = 6_000.0 * voice * (t * 12.0).sin().abs() + 60.0 * noise;
+            writer.write_sample(x as i16).expect("a sample");
+        }
+        writer.finalize().expect("a file");
+    }
+}
+
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (name, count) in [("train", 4), ("valid", 2)] {
+            std::fs::create_dir(folder.path().join(name)).expect("a folder");
+            clips(&folder.path().join(name), count);
+        }
+        Place { folder }
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn options(&self, out: &str) -> TrainOptions {
+        TrainOptions {
+            data: vec![self.at("train")],
+            valid: vec![self.at("valid")],
+            noise: Vec::new(),
+            config: CONFIG.into(),
+            out: self.at(out),
+            resume: false,
+            steps: None,
+            seed: None,
+            command: "test".into(),
+            progress: false,
+        }
+    }
+
+    fn bytes(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.at(name)).expect("a file")
+    }
+}
+
+/// Loss and validation loss of every line of the log.
+fn losses(log: &[u8]) -> Vec<String> {
+    let text = String::from_utf8(log.to_vec()).expect("text");
+    text.lines()
+        .skip(1)
+        .map(|l| l.split(',').take(5).collect::<Vec<_>>().join(","))
+        .collect()
+}
+
+#[test]
+fn training_lowers_the_loss_and_writes_a_model_that_says_where_it_is_from() {
+    let place = Place::new();
+    let report = run(&place.options("a")).expect("trained");
+    assert_eq!(
+        (report.steps, report.clips, report.skipped.len()),
+        (24, 4, 0)
+    );
+    let log = losses(&place.bytes("a.csv"));
+    assert_eq!(log.len(), 6);
+    let valid = |line: &String| -> f32 {
+        line.split(',')
+            .nth(2)
+            .and_then(|v| v.parse().ok())
+            .expect("a loss")
+    };
+    assert!(valid(&log[5]) < 0.97 * valid(&log[0]), "{log:?}");
+    let model =
+        codec_format::model_file::read(&place.bytes("a"), &Limits::default()).expect("a model");
+    let get = |key: &str| {
+        model
+            .metadata
+            .iter()
+            .find(|(k, _)| k == key)
+            .map(|(_, v)| v.as_str())
+    };
+    assert_eq!(get("SEED"), Some("1"));
+    assert_eq!(get("STEPS"), Some("24"));
+    assert_eq!(get("CONFIG"), Some(CONFIG));
+    assert_eq!(get("DATA_SHA256").map(str::len), Some(64));
+    assert!(codec_core::network::Network::of(&model).is_ok());
+}
+
+#[test]
+fn the_same_seed_gives_the_same_file_on_any_number_of_threads_and_another_seed_another() {
+    let place = Place::new();
+    std::env::set_var("SOURCE_DATE_EPOCH", "0");
+    let threads = |n: usize, out: &str, seed: Option<u64>| {
+        let options = TrainOptions {
+            seed,
+            ..place.options(out)
+        };
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(n)
+            .build()
+            .expect("threads");
+        pool.install(|| run(&options)).expect("trained");
+        place.bytes(out)
+    };
+    let one = threads(1, "one", None);
+    assert!(one == threads(3, "three", None));
+    assert!(one != threads(1, "other", Some(2)));
+}
+
+#[test]
+fn an_interrupted_run_goes_on_exactly_where_it_stopped() {
+    let place = Place::new();
+    std::env::set_var("SOURCE_DATE_EPOCH", "0");
+    let whole = place.options("whole");
+    run(&whole).expect("trained");
+    let interrupted = place.options("interrupted");
+    assert!(run_while(&interrupted, |step| step < 12)
+        .expect("stopped")
+        .is_none());
+    assert!(!place.at("interrupted").exists());
+    run(&TrainOptions {
+        resume: true,
+        ..interrupted
+    })
+    .expect("resumed");
+    assert!(place.bytes("interrupted") == place.bytes("whole"));
+    assert_eq!(
+        losses(&place.bytes("interrupted.csv")),
+        losses(&place.bytes("whole.csv"))
+    );
+}
+
+#[test]
+fn a_checkpoint_of_another_run_is_refused() {
+    let place = Place::new();
+    run(&TrainOptions {
+        steps: Some(4),
+        ..place.options("a")
+    })
+    .expect("trained");
+    let other = TrainOptions {
+        steps: Some(4),
+        seed: Some(9),
+        resume: true,
+        ..place.options("a")
+    };
+    assert!(matches!(run(&other), Err(Error::File { .. })));
+}
+
+#[test]
+fn useless_options_are_refused_by_name() {
+    let place = Place::new();
+    let refuse = |options: TrainOptions, expected: &str| {
+        let error = run(&options).expect_err(expected).to_string();
+        assert!(error.contains(expected), "{error}");
+    };
+    refuse(
+        TrainOptions {
+            config: "nonsense".into(),
+            ..place.options("a")
+        },
+        "configuration",
+    );
+    refuse(
+        TrainOptions {
+            config: CONFIG.replace("frames = 16", "frames = 4000"),
+            ..place.options("a")
+        },
+        "as long as a crop",
+    );
+    refuse(
+        TrainOptions {
+            config: CONFIG.replace("channels = 2", "channels = 3"),
+            ..place.options("a")
+        },
+        "2 output channels",
+    );
+    refuse(
+        TrainOptions {
+            data: vec![place.at("nowhere")],
+            ..place.options("a")
+        },
+        "nowhere",
+    );
+    refuse(
+        TrainOptions {
+            data: Vec::new(),
+            ..place.options("a")
+        },
+        "no usable clips",
+    );
+}
