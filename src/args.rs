@@ -42,6 +42,10 @@ pub enum Command {
     #[cfg(feature = "train")]
     #[command(after_help = EXIT_CODES)]
     Train(crate::commands::train::Train),
+    /// Train the entropy coder's priors: a table built into the library, and part of the format
+    #[cfg(feature = "train")]
+    #[command(after_help = EXIT_CODES)]
+    Priors(crate::commands::priors::PriorsArgs),
 }
 
 /// Inputs and where their outputs go.

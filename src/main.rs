@@ -31,6 +31,8 @@ fn main() -> ExitCode {
         Command::Roundtrip(args) => commands::roundtrip::run(&args, quiet),
         #[cfg(feature = "train")]
         Command::Train(args) => commands::train::run(&args, quiet),
+        #[cfg(feature = "train")]
+        Command::Priors(args) => commands::priors::run(&args),
     };
     // The hook has printed its line by then.
     let Ok(failures) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) else {

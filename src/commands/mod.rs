@@ -5,6 +5,8 @@ pub mod decode;
 pub mod encode;
 pub mod inspect;
 pub mod plot;
+#[cfg(feature = "train")]
+pub mod priors;
 pub mod roundtrip;
 #[cfg(feature = "train")]
 pub mod train;
