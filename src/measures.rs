@@ -6,6 +6,8 @@ use codec_metrics as metrics;
 
 /// Rate at which PESQ hears, Hz.
 const PESQ_RATE: u32 = 16_000;
+/// The rate of narrow-band PESQ, Hz.
+const NARROW_RATE: u32 = 8_000;
 
 /// A measure, or why it is not defined for these clips.
 pub type Measure = Result<f64, String>;
@@ -33,7 +35,7 @@ impl Measures {
 
 /// Wide-band PESQ, P.862.2, at 16 kHz.
 pub const PESQ_WB: &str = "pesq_wb";
-/// Narrow-band PESQ, P.862.1, at 16 kHz.
+/// Narrow-band PESQ, P.862.1, at 8 kHz, where it agrees with the reference program.
 pub const PESQ_NB: &str = "pesq_nb";
 /// Intelligibility, at the reference's rate.
 pub const STOI: &str = "stoi";
@@ -74,6 +76,7 @@ pub fn compare(reference: &Clip, decoded: &Clip) -> Result<Measures, Fault> {
         difference = y.len() as i64 - x.len() as i64;
         let (x, y) = (&x[..samples], &y[..samples]);
         let (x16, y16) = (at(x, rate, PESQ_RATE)?, at(y, rate, PESQ_RATE)?);
+        let (x8, y8) = (at(x, rate, NARROW_RATE)?, at(y, rate, NARROW_RATE)?);
         let (xs, ys) = if rate > PESQ_RATE {
             (&x16[..], &y16[..])
         } else {
@@ -81,7 +84,7 @@ pub fn compare(reference: &Clip, decoded: &Clip) -> Result<Measures, Fault> {
         };
         let channel = [
             (PESQ_WB, metrics::pesq_wb(&x16, &y16)),
-            (PESQ_NB, metrics::pesq_nb(&x16, &y16, PESQ_RATE)),
+            (PESQ_NB, metrics::pesq_nb(&x8, &y8, NARROW_RATE)),
             (STOI, metrics::stoi(x, y, rate)),
             (SNR, metrics::snr(x, y)),
             (SI_SDR, metrics::si_sdr(x, y)),
