@@ -4,6 +4,7 @@
 //! the same PCM. A block looks ahead by [`LOOKAHEAD`] samples and is tied to its past by [`TIED`] samples
 //! of decided spectra, so that no seam is heard.
 
+use crate::analysis::phase_bits;
 use crate::error::{Error, Result};
 use crate::image::{drop_front, frames_of};
 use crate::lattice::Lattice;
@@ -15,7 +16,7 @@ use crate::settings::{is_too_short, SHORT_SEGMENTS};
 use crate::stft::{Complex32, Transform};
 use alloc::vec;
 use alloc::vec::Vec;
-use codec_format::header::{Header, PhaseKind};
+use codec_format::header::Header;
 use codec_format::model::Model;
 use codec_format::symbols::{Segment, SparseImage};
 use ndarray::{Array2, Axis};
@@ -367,10 +368,7 @@ impl Channel {
             first - self.dense_start..seen - self.dense_start,
         )
         .mapv(|x| magnitude(x + origin));
-        let bits = match self.header.phase {
-            PhaseKind::None => 0,
-            PhaseKind::Thresholded { bits, .. } | PhaseKind::All { bits } => bits,
-        };
+        let bits = phase_bits(self.header.phase);
         let stored: Vec<StoredPhase> = self
             .stored
             .iter()

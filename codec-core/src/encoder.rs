@@ -269,12 +269,3 @@ impl Encoder {
         segment
     }
 }
-
-/// Frames of an image, for callers that walk segments.
-#[must_use]
-pub fn frames_in(segments: &[Segment]) -> usize {
-    segments
-        .iter()
-        .map(|s| s.channels.first().map_or(0, |c| c.frames))
-        .sum()
-}
