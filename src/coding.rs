@@ -55,7 +55,7 @@ pub fn settings(coding: &Coding, channels: usize) -> Result<(Settings, Target), 
                 .map_err(|e| Fault::Input(reason(&e)))
                 .and_then(|bytes| mask_image(&bytes, settings.stft.bins()))
                 .map_err(|fault| fault.of(path.display()))?;
-            settings.policy = Policy::Explicit(mask);
+            settings.policy = Policy::Explicit { mask, levels: None };
         }
     }
     if let Policy::Uniform { seed, .. } = &mut settings.policy {
@@ -93,7 +93,7 @@ pub fn settings(coding: &Coding, channels: usize) -> Result<(Settings, Target), 
             Target::Settings
         }
         (_, _, Some(sparsity)) if ridge => Target::RidgeSparsity(sparsity),
-        (_, _, Some(_)) if matches!(settings.policy, Policy::Explicit(_)) => {
+        (_, _, Some(_)) if matches!(settings.policy, Policy::Explicit { .. }) => {
             return Err(arguments(
                 "--sparsity has no meaning with a mask from a file",
             ));

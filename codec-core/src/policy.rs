@@ -59,12 +59,16 @@ pub fn sparsify(
             }
             mask
         }
-        Policy::Explicit(whole) => {
+        Policy::Explicit { mask: whole, .. } => {
             let start = (first_frame * bins).min(whole.len());
             let mut mask: Mask = whole[start..(start + pixels).min(whole.len())].to_bitvec();
             mask.resize(pixels, false);
             mask
         }
+    };
+    let stored = match policy {
+        Policy::Explicit { levels, .. } => levels.as_ref(),
+        _ => None,
     };
     let values = mask
         .iter_ones()
@@ -73,7 +77,12 @@ pub fn sparsify(
             let base = thresholds
                 .get(frame)
                 .map_or(0.0, |&i| levels::threshold(threshold_step(header), i));
-            levels::floor_index(image[(frame, bin)] - base, header.quantiser.step)
+            let own = image[(frame, bin)];
+            let level = match stored {
+                Some(levels) => *levels.get((first_frame + frame, bin)).unwrap_or(&own),
+                None => own,
+            };
+            levels::floor_index(level - base, header.quantiser.step)
         })
         .collect();
     let lattice = Lattice::of(header).map_or_else(Vec::new, |lattice| lattice.sample(image, &mask));
@@ -98,5 +107,42 @@ pub(crate) fn threshold_step(header: &Header) -> u8 {
     match header.mask {
         MaskKind::Ridge { threshold_step } => threshold_step,
         _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Settings;
+    use alloc::vec;
+    use codec_format::header::Signal;
+    use ndarray::Array2;
+
+    #[test]
+    fn an_explicit_mask_stores_the_levels_it_is_given() {
+        let mono = Signal {
+            rate: 16_000,
+            channels: 1,
+        };
+        let settings = Settings::thesis(0.95);
+        let mut header = settings.header(mono, None, 0, None);
+        header.quantiser.step = 8;
+        let image = Array2::from_elem((2, 3), 10.2f32);
+        let mask: Mask = [true, false, true, false, true, true].into_iter().collect();
+        let policy = |levels| Policy::Explicit {
+            mask: mask.clone(),
+            levels,
+        };
+        let own = sparsify(image.view(), &header, &policy(None), 0, 0, 0);
+        assert_eq!(own.values, vec![10; 4]);
+        let given = Array2::from_shape_fn((1, 3), |(_, bin)| 20.0 + bin as f32);
+        let stored = sparsify(image.view(), &header, &policy(Some(given.clone())), 0, 0, 0);
+        assert_eq!(
+            stored.values,
+            [20, 22, 10, 10],
+            "frames past the end have the signal's own"
+        );
+        let later = sparsify(image.view(), &header, &policy(Some(given)), 0, 0, 1);
+        assert_eq!(later.values, [10, 10], "the mask ends too");
     }
 }

@@ -8,6 +8,7 @@ use codec_format::header::{
     WindowKind,
 };
 use codec_format::symbols::Mask;
+use ndarray::Array2;
 
 /// Range of an image: the origin lies this many dB below the loudest pixel of a clip.
 pub const IMAGE_RANGE: f32 = 80.0;
@@ -39,9 +40,15 @@ pub enum Policy {
         /// Share of each frame's pixels dropped, 0..=1.
         sparsity: f32,
     },
-    /// The caller's mask over the whole clip (first channel's frames; every channel uses it): bins x
-    /// frames in pixel order, frames past its end keep nothing.
-    Explicit(Mask),
+    /// The caller's mask over the whole clip (first channel's frames; every channel uses it), and, where
+    /// it was optimised, what to store at the kept pixels.
+    Explicit {
+        /// Bins x frames in pixel order; frames past its end keep nothing.
+        mask: Mask,
+        /// Levels in dB above the origin, frames x bins of the whole clip, stored at the kept pixels in
+        /// place of the signal's own. Pixels past its end have the signal's.
+        levels: Option<Array2<f32>>,
+    },
 }
 
 /// Everything about a stream that does not follow from the signal.
@@ -168,7 +175,11 @@ impl Settings {
                     return fail("sparsity must be from 0 to 1");
                 }
             }
-            Policy::Explicit(_) => {}
+            Policy::Explicit { levels, .. } => {
+                if levels.iter().flatten().any(|x| !x.is_finite()) {
+                    return fail("levels to store must be finite");
+                }
+            }
         }
         if let Some(lattice) = self.lattice {
             if lattice.bands == 0 || usize::from(lattice.bands) > self.stft.bins() {
@@ -215,7 +226,7 @@ impl Settings {
             mask: match self.policy {
                 Policy::Ridge { threshold_step, .. } => MaskKind::Ridge { threshold_step },
                 Policy::Uniform { seed, .. } => MaskKind::Seeded { seed },
-                Policy::Energy { .. } | Policy::Explicit(_) => MaskKind::RunLength,
+                Policy::Energy { .. } | Policy::Explicit { .. } => MaskKind::RunLength,
             },
             values: self.values,
             lattice: self.lattice,

@@ -9,7 +9,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use codec_format::header::{Stft, WindowKind};
 pub use microfft::Complex32;
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2};
 
 /// Most frames that may begin within one transform length: what a stream can ask of a decoder is bounded by it.
 pub const MAX_OVERLAP: usize = 64;
@@ -160,6 +160,27 @@ impl Transform {
         }
     }
 
+    /// The first `len` samples of the signal with these spectra (frames x bins, frame 0 centred on sample
+    /// 0): overlap-added and divided by the sum of squared windows, as the decoder does.
+    #[must_use]
+    pub fn synthesise(&self, spectra: ArrayView2<'_, Complex32>, len: usize) -> Vec<f32> {
+        let start = -(self.n_fft() as i64 / 2);
+        let mut packed = vec![Complex32::default(); self.n_fft()];
+        let (mut sum, mut weight) = (vec![0.0; len], vec![0.0; len]);
+        let spectra = spectra.as_standard_layout();
+        self.overlap_add(
+            spectra.as_slice().unwrap_or(&[]),
+            start,
+            &mut packed,
+            &mut sum,
+        );
+        self.overlap_weight(spectra.nrows(), start, &mut weight);
+        for (x, w) in sum.iter_mut().zip(&weight) {
+            *x = if *w > 1e-8 { *x / w } else { 0.0 };
+        }
+        sum
+    }
+
     /// Adds the windowed inverse transforms of `spectra` (frames x bins, flat) to `sum`, frame 0 at index
     /// `start` and one every hop; what falls outside `sum` is dropped. `packed` is scratch of `n_fft`.
     pub(crate) fn overlap_add(
@@ -252,6 +273,8 @@ mod tests {
         for i in 0..5000 {
             assert!((sum[i] / weight[i] - signal[i]).abs() < 1e-4, "sample {i}");
         }
+        let again = transform.synthesise(spectra.view(), 5000);
+        assert!(again.iter().zip(&signal).all(|(a, b)| (a - b).abs() < 1e-4));
     }
 
     #[test]

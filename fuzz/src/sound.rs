@@ -160,11 +160,12 @@ fn settings(draws: &mut Draws<'_>) -> Settings {
             2 => Policy::Energy {
                 sparsity: sparsity(draws),
             },
-            _ => Policy::Explicit(
-                (0..draws.below(32))
+            _ => Policy::Explicit {
+                mask: (0..draws.below(32))
                     .flat_map(|_| Mask::from_element(draws.byte()))
                     .collect(),
-            ),
+                levels: None,
+            },
         },
         lattice: if draws.chance() {
             None
