@@ -52,7 +52,7 @@ fn sortable(x: f32) -> u32 {
 }
 
 /// A phase in -pi..pi for a pixel nobody hears, from its place in the stream (SplitMix64's finaliser).
-fn arbitrary(place: u64) -> f32 {
+pub(super) fn arbitrary(place: u64) -> f32 {
     let mut z = place.wrapping_add(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

@@ -6,22 +6,18 @@ use alloc::vec;
 use alloc::vec::Vec;
 use ndarray::ArrayView2;
 
-/// Momentum of the accelerated iteration. Close to one helps when many steps follow; with the few taken here
-/// a smaller one ends a little better.
-const MOMENTUM: f32 = 0.7;
-
 /// Overlap weights below this count as silence: nothing but a window's tail covers the sample.
 const LEAST_WEIGHT: f32 = 1e-8;
 
 /// Refines `spectra` (frames x bins, flat) in place; `fixed` pixels keep their values, and frames before
-/// `first` are all fixed.
+/// `first` are all fixed. Takes so many steps with so much momentum: zero is plain Griffin-Lim.
 pub(super) fn refine(
     transform: &Transform,
     magnitudes: ArrayView2<'_, f32>,
     fixed: &[Option<Complex32>],
     first: usize,
     spectra: &mut [Complex32],
-    steps: usize,
+    (steps, momentum): (usize, f32),
 ) {
     let (frames, bins) = magnitudes.dim();
     let n = transform.n_fft();
@@ -54,8 +50,8 @@ pub(super) fn refine(
             for (bin, out) in row.iter_mut().enumerate() {
                 let y = projected[at + bin];
                 let b = before[at + bin];
-                let re = y.re + MOMENTUM * (y.re - b.re);
-                let im = y.im + MOMENTUM * (y.im - b.im);
+                let re = y.re + momentum * (y.re - b.re);
+                let im = y.im + momentum * (y.im - b.im);
                 let norm = libm::sqrtf(re * re + im * im);
                 let scale = if norm > 1e-20 {
                     magnitudes[(first + t, bin)] / norm
