@@ -51,6 +51,9 @@ pub enum Error {
         /// The loss found.
         loss: f32,
     },
+    /// A measure that is not defined for these sounds.
+    #[error("{0}")]
+    Measure(String),
     /// The tensor library failed.
     #[error("tensor library: {0}")]
     Tensor(#[from] dfdx::tensor::CpuError),

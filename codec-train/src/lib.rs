@@ -18,6 +18,7 @@ pub mod kernels;
 pub mod layer;
 pub mod loss;
 pub mod network;
+pub mod optimise;
 pub mod optimiser;
 pub mod priors;
 pub mod train;

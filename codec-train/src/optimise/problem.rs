@@ -1,0 +1,498 @@
+//! One clip made ready for optimising its mask.
+
+use super::frozen::{Frozen, Observed};
+use crate::error::{Error, Result};
+use codec_core::analysis::{phase_bits, phase_index, Analysis};
+use codec_core::decoder::{dense_images, Decoder, LOUDEST};
+use codec_core::encoder::{encode_analysis, Encoded};
+use codec_core::levels;
+use codec_core::network::Network;
+use codec_core::planes::Planes;
+use codec_core::settings::{Policy, Settings};
+use codec_core::stft::{Complex32, Transform};
+use codec_format::header::{ModelId, PhaseKind, Quantiser, Signal};
+use codec_format::model::Model;
+use codec_format::symbols::Mask;
+use codec_format::{Limits, StreamWriter};
+use codec_metrics as metrics;
+use ndarray::{Array2, ArrayView2};
+use std::f32::consts::TAU;
+
+/// Rate of PESQ's wide-band mode, Hz.
+const WIDE_BAND: u32 = 16_000;
+
+/// A clip, its images, and the network that completes them.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    pcm: Vec<f32>,
+    settings: Settings,
+    model: Model,
+    source: Signal,
+    total: u64,
+    analysis: Analysis,
+    quantiser: Quantiser,
+    /// dB above the origin, at least zero, frames x bins.
+    levels: Array2<f32>,
+    /// The same as a file gives them back.
+    stored: Array2<f32>,
+    /// Phases as unit vectors, frames x bins.
+    units: Array2<Complex32>,
+    transform: Transform,
+    completer: Completer,
+}
+
+/// How images are completed: fast for the chains of layers that the thesis uses, by the decoder's own code
+/// for any other network.
+#[derive(Debug, Clone)]
+enum Completer {
+    Fast(Box<Frozen>),
+    Any(Box<Network>),
+}
+
+/// What a search makes large.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fitness {
+    /// The mean squared error of the completed image, negated.
+    Mse,
+    /// Wide-band PESQ of the sound with the true phases.
+    Pesq,
+}
+
+/// How a file's sound compares with the clip.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measures {
+    /// Mean squared error of the completed image, dB^2 ([`Problem::mse`]).
+    pub mse: f64,
+    /// PESQ, wide band (P.862.2).
+    pub pesq_wb: f64,
+    /// PESQ, narrow band (P.862.1), of the sound decimated to 8 kHz.
+    pub pesq_nb: f64,
+    /// Short-time objective intelligibility.
+    pub stoi: f64,
+}
+
+impl Problem {
+    /// Analyses `pcm` (mono, full scale 1, at `settings.rate`) for a network.
+    ///
+    /// The policy of `settings` does not matter, its transform, step, segments, phases and origin do. The
+    /// origin, where none is set, is found from the clip and kept.
+    ///
+    /// # Errors
+    /// [`Error::Core`] for settings out of range, samples that are not numbers or a model made for another
+    /// grid; [`Error::Network`] for a model that refines the image in time, whose frames have no true phases;
+    /// [`Error::Config`] for a lattice, or a clip without samples.
+    pub fn new(pcm: &[f32], settings: &Settings, model: &Model) -> Result<Self> {
+        if settings.lattice.is_some() {
+            return Err(Error::Config(
+                "masks are optimised for images without a background lattice".into(),
+            ));
+        }
+        if pcm.is_empty() {
+            return Err(Error::Config("the clip holds no samples".into()));
+        }
+        if model.upsampling != 1 {
+            return Err(Error::Network(format!(
+                "the model makes {} frames of one; masks are optimised for models that make one",
+                model.upsampling
+            )));
+        }
+        let analysis = Analysis::of(&[pcm.to_vec()], settings)?;
+        let origin = settings.origin.unwrap_or_else(|| analysis.origin());
+        let settings = Settings {
+            origin: Some(origin),
+            policy: Policy::Uniform {
+                sparsity: 0.95,
+                seed: 1,
+            },
+            ..settings.clone()
+        };
+        let source = Signal {
+            rate: settings.rate,
+            channels: 1,
+        };
+        let header = settings.header(source, Some(pcm.len() as u64), origin, None);
+        let network = Network::new(model, &header)?;
+        let quantiser = header.quantiser;
+        let floor = levels::origin(&quantiser);
+        let image = analysis.levels(0).mapv(|x| (x - floor).max(0.0));
+        let bits = phase_bits(settings.phase);
+        let units = analysis.spectra(0).mapv(|z| unit(z, bits));
+        let completer = match Frozen::new(model) {
+            Ok(frozen) => Completer::Fast(Box::new(frozen)),
+            Err(_) => Completer::Any(Box::new(network)),
+        };
+        let transform = Transform::new(&settings.stft, usize::from(settings.stft.hop))?;
+        Ok(Problem {
+            pcm: pcm.to_vec(),
+            source,
+            total: pcm.len() as u64,
+            stored: image.mapv(|x| stored_level(&quantiser, x)),
+            model: model.clone(),
+            settings,
+            analysis,
+            quantiser,
+            levels: image,
+            units,
+            transform,
+            completer,
+        })
+    }
+
+    /// The same clip, its files telling that it was `total` samples at `rate` Hz before it was resampled.
+    #[must_use]
+    pub fn with_source(mut self, rate: u32, total: u64) -> Self {
+        self.source.rate = rate;
+        self.total = total;
+        self
+    }
+
+    /// Frames of the image.
+    #[must_use]
+    pub fn frames(&self) -> usize {
+        self.levels.nrows()
+    }
+
+    /// Bins of a frame.
+    #[must_use]
+    pub fn bins(&self) -> usize {
+        self.levels.ncols()
+    }
+
+    /// Pixels of the image.
+    #[must_use]
+    pub fn pixels(&self) -> usize {
+        self.levels.len()
+    }
+
+    /// The samples, at the coded rate.
+    #[must_use]
+    pub fn pcm(&self) -> &[f32] {
+        &self.pcm
+    }
+
+    /// The network's model.
+    #[must_use]
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The settings, their origin filled in.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The frozen network, where it is a chain of layers from the kept values alone.
+    #[must_use]
+    pub fn frozen(&self) -> Option<&Frozen> {
+        match &self.completer {
+            Completer::Fast(frozen) => Some(frozen),
+            Completer::Any(_) => None,
+        }
+    }
+
+    /// The image: dB above the origin, at least zero, frames x bins.
+    #[must_use]
+    pub fn levels(&self) -> ArrayView2<'_, f32> {
+        self.levels.view()
+    }
+
+    /// The image as its kept pixels are read back from a file: quantised.
+    #[must_use]
+    pub fn stored(&self) -> ArrayView2<'_, f32> {
+        self.stored.view()
+    }
+
+    /// What a file gives back of a level, both in dB above the origin.
+    #[must_use]
+    pub fn stored_level(&self, level: f32) -> f32 {
+        stored_level(&self.quantiser, level)
+    }
+
+    /// The mask that a policy chooses for this clip.
+    ///
+    /// # Errors
+    /// [`Error::Core`] for a policy out of range.
+    pub fn mask_of(&self, policy: Policy) -> Result<Mask> {
+        let encoded = self.encode(policy, PhaseKind::None, None)?;
+        Ok(encoded
+            .segments
+            .iter()
+            .flat_map(|s| &s.channels)
+            .flat_map(|image| image.mask.iter().by_vals())
+            .collect())
+    }
+
+    /// The thesis' baseline: a uniform random mask, as the encoder draws it for this sparsity and seed.
+    ///
+    /// # Errors
+    /// [`Error::Core`] for a sparsity outside 0..=1.
+    pub fn random_mask(&self, sparsity: f32, seed: u64) -> Result<Mask> {
+        self.mask_of(Policy::Uniform { sparsity, seed })
+    }
+
+    /// Completes the image from the pixels of `mask`, with the levels `kept` (dB above the origin, frames x
+    /// bins; [`Problem::stored`] for the signal's own). Returns dB above the origin, frames x bins. Uses the
+    /// calling thread only.
+    #[must_use]
+    pub fn complete(&self, mask: &Mask, kept: ArrayView2<'_, f32>) -> Array2<f32> {
+        self.complete_with(mask, kept, false)
+    }
+
+    pub(super) fn complete_with(
+        &self,
+        mask: &Mask,
+        kept: ArrayView2<'_, f32>,
+        parallel: bool,
+    ) -> Array2<f32> {
+        let (frames, bins) = self.levels.dim();
+        match &self.completer {
+            Completer::Fast(frozen) => {
+                let mut ones = vec![0.0; bins * frames];
+                for pixel in mask.iter_ones() {
+                    ones[pixel % bins * frames + pixel / bins] = 1.0;
+                }
+                let values = self.normalised(kept);
+                let observed = Observed {
+                    values: &values,
+                    mask: &ones,
+                    bins,
+                    frames,
+                    floor: 1.0,
+                };
+                self.levels_of(&frozen.complete(&observed, parallel))
+            }
+            Completer::Any(network) => {
+                let mut planes = Planes::zeros(frames, bins);
+                for pixel in mask.iter_ones() {
+                    let at = (pixel / bins, pixel % bins);
+                    planes.values[at] = kept[at];
+                    planes.image[at] = kept[at];
+                    planes.mask[at] = 1.0;
+                }
+                network.run(&planes)
+            }
+        }
+    }
+
+    /// Levels in the network's units, bins x frames.
+    pub(super) fn normalised(&self, levels: ArrayView2<'_, f32>) -> Vec<f32> {
+        let n = self.model.normalisation;
+        let turned = levels.reversed_axes();
+        turned.iter().map(|x| (x - n.offset) / n.scale).collect()
+    }
+
+    /// Levels from the network's units, bins x frames.
+    pub(super) fn levels_of(&self, output: &[f32]) -> Array2<f32> {
+        let n = self.model.normalisation;
+        let frames = self.frames();
+        Array2::from_shape_fn(self.levels.dim(), |(frame, bin)| {
+            n.offset + output[bin * frames + frame] * n.scale
+        })
+    }
+
+    /// Mean squared error of a completed image, dB^2: over all pixels, both images raised to the origin where
+    /// they lie below it.
+    #[must_use]
+    pub fn mse(&self, dense: &Array2<f32>) -> f64 {
+        let sum: f64 = dense
+            .iter()
+            .zip(&self.levels)
+            .map(|(d, x)| f64::from((d.max(0.0) - x).powi(2)))
+            .sum();
+        sum / self.levels.len().max(1) as f64
+    }
+
+    /// The sound of a completed image with the clip's true phases (as many bits as the settings store of
+    /// them), as many samples as the clip.
+    #[must_use]
+    pub fn sound(&self, dense: &Array2<f32>) -> Vec<f32> {
+        let origin = levels::origin(&self.quantiser);
+        let mut spectra = self.units.clone();
+        for (z, level) in spectra.iter_mut().zip(dense) {
+            let magnitude = 10f32.powf((level + origin).min(LOUDEST) / 20.0);
+            let magnitude = if magnitude.is_nan() { 0.0 } else { magnitude };
+            *z = Complex32::new(z.re * magnitude, z.im * magnitude);
+        }
+        self.transform.synthesise(spectra.view(), self.pcm.len())
+    }
+
+    /// Wide-band PESQ of a completed image's sound with the true phases.
+    ///
+    /// # Errors
+    /// [`Error::Measure`] where PESQ is not defined: at other rates than 16 kHz, for silence, or for less than
+    /// a quarter of a second.
+    pub fn pesq(&self, dense: &Array2<f32>) -> Result<f64> {
+        self.pesq_of(&self.sound(dense))
+    }
+
+    /// Wide-band PESQ of a sound as long as the clip.
+    ///
+    /// # Errors
+    /// As [`Problem::pesq`].
+    pub fn pesq_of(&self, pcm: &[f32]) -> Result<f64> {
+        if self.settings.rate != WIDE_BAND {
+            return Err(Error::Measure(format!(
+                "PESQ-WB is defined at {WIDE_BAND} Hz; the clip is coded at {} Hz",
+                self.settings.rate
+            )));
+        }
+        metrics::pesq_wb(&self.pcm, pcm).map_err(|e| Error::Measure(e.to_string()))
+    }
+
+    /// How good a mask with the signal's own levels is; larger is better.
+    ///
+    /// # Errors
+    /// As [`Problem::pesq`].
+    pub fn fitness(&self, mask: &Mask, fitness: Fitness) -> Result<f64> {
+        let dense = self.complete(mask, self.stored());
+        match fitness {
+            Fitness::Mse => Ok(-self.mse(&dense)),
+            Fitness::Pesq => self.pesq(&dense),
+        }
+    }
+
+    /// The clip as symbols, the pixels chosen by `policy` and phases stored as `phase` says.
+    ///
+    /// # Errors
+    /// [`Error::Core`] for a policy or phases out of range.
+    pub fn encode(
+        &self,
+        policy: Policy,
+        phase: PhaseKind,
+        model: Option<ModelId>,
+    ) -> Result<Encoded> {
+        let settings = Settings {
+            policy,
+            phase,
+            ..self.settings.clone()
+        };
+        Ok(encode_analysis(
+            &self.analysis,
+            self.source,
+            self.total,
+            &settings,
+            model,
+        )?)
+    }
+
+    /// The bytes of a file, with the model file `embedded` in it if one is given.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if a limit of the format is exceeded.
+    pub fn file(&self, encoded: &Encoded, embedded: Option<&[u8]>) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let mut writer = StreamWriter::new(&encoded.header, &Limits::default(), &mut bytes)?;
+        if let Some(model) = embedded {
+            writer.model(model, &mut bytes)?;
+        }
+        for segment in &encoded.segments {
+            writer.segment(segment, &mut bytes)?;
+        }
+        writer.finish(self.total, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// What the decoder makes of the symbols: samples at the coded rate, as many as the clip.
+    ///
+    /// # Errors
+    /// [`Error::Core`] if the symbols are not those of this clip.
+    pub fn decode(&self, encoded: &Encoded) -> Result<Vec<f32>> {
+        let mut decoder = Decoder::new(&encoded.header, Some(&self.model))?;
+        let mut pcm = Vec::new();
+        for segment in &encoded.segments {
+            pcm.extend(decoder.push(segment)?.remove(0));
+        }
+        pcm.extend(decoder.finish().remove(0));
+        pcm.resize(self.pcm.len(), 0.0);
+        Ok(pcm)
+    }
+
+    /// Decodes the symbols, as any decoder would, and measures what comes out.
+    ///
+    /// # Errors
+    /// As [`Problem::decode`] and [`Problem::pesq`].
+    pub fn measure(&self, encoded: &Encoded) -> Result<Measures> {
+        let (mut dense, _) = dense_images(&encoded.header, Some(&self.model), &encoded.segments)?;
+        let origin = levels::origin(&encoded.header.quantiser);
+        let dense = dense.remove(0).mapv(|x| x - origin);
+        let pcm = self.decode(encoded)?;
+        self.measure_sound(self.mse(&dense), &pcm)
+    }
+
+    /// The measures of a sound as long as the clip, whose image has the error `mse` dB^2.
+    ///
+    /// # Errors
+    /// As [`Problem::pesq`].
+    pub fn measure_sound(&self, mse: f64, pcm: &[f32]) -> Result<Measures> {
+        let fail = |e: metrics::Error| Error::Measure(e.to_string());
+        Ok(Measures {
+            mse,
+            pesq_wb: self.pesq_of(pcm)?,
+            pesq_nb: metrics::pesq_nb(&halved(&self.pcm), &halved(pcm), WIDE_BAND / 2)
+                .map_err(fail)?,
+            stoi: metrics::stoi(&self.pcm, pcm, self.settings.rate).map_err(fail)?,
+        })
+    }
+}
+
+/// The direction of a spectral value, rounded to `bits` bits of angle if that is not zero.
+fn unit(z: Complex32, bits: u8) -> Complex32 {
+    let angle = match bits {
+        0 => z.im.atan2(z.re),
+        _ => f32::from(phase_index(z, bits)) / (1u32 << bits) as f32 * TAU,
+    };
+    Complex32::new(angle.cos(), angle.sin())
+}
+
+fn stored_level(quantiser: &Quantiser, level: f32) -> f32 {
+    levels::value(quantiser, levels::floor_index(level, quantiser.step))
+}
+
+/// A signal at half its rate: a windowed-sinc low-pass of 95 taps at a quarter of the rate, then every other
+/// sample.
+fn halved(x: &[f32]) -> Vec<f32> {
+    const HALF: i64 = 47;
+    let taps: Vec<f64> = (-HALF..=HALF)
+        .map(|i| {
+            let t = i as f64 * std::f64::consts::PI;
+            // The cut-off a little below the new Nyquist frequency, so that the transition ends there.
+            let cut = 0.47;
+            let sinc = if i == 0 { cut } else { (t * cut).sin() / t };
+            let hann = 0.5 + 0.5 * (t / (HALF + 1) as f64).cos();
+            sinc * hann
+        })
+        .collect();
+    (0..x.len().div_ceil(2))
+        .map(|m| {
+            let sum: f64 = taps
+                .iter()
+                .enumerate()
+                .filter_map(|(i, w)| {
+                    let at = 2 * m as i64 + i as i64 - HALF;
+                    let x = usize::try_from(at).ok().and_then(|at| x.get(at))?;
+                    Some(w * f64::from(*x))
+                })
+                .sum();
+            sum as f32
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halving_keeps_a_tone_in_the_band_and_drops_one_beyond() {
+        let tone = |hz: f32| -> Vec<f32> {
+            (0..4000)
+                .map(|i| (TAU * hz * i as f32 / 16_000.0).sin())
+                .collect()
+        };
+        let power = |x: &[f32]| x[200..1800].iter().map(|x| x * x).sum::<f32>() / 1600.0;
+        assert!((power(&halved(&tone(1000.0))) - 0.5).abs() < 1e-2);
+        assert!(power(&halved(&tone(5000.0))) < 1e-5);
+        assert_eq!(halved(&[0.0; 5]).len(), 3);
+    }
+}
