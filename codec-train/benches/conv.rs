@@ -15,7 +15,7 @@ use std::time::Instant;
 
 const BINS: usize = 257;
 const FRAMES: usize = 64;
-const CHANNELS: usize = 24;
+const CHANNELS: usize = 16;
 const SAMPLES: usize = 6;
 
 fn numbers(n: usize) -> Vec<f32> {
@@ -42,7 +42,7 @@ fn report(name: &str, flop: f64, mut work: impl FnMut()) {
 
 fn main() {
     println!("{CHANNELS} channels to {CHANNELS}, {BINS} bins x {FRAMES} frames");
-    for size in [5, 3] {
+    for size in [5, 7] {
         let kernel = Kernel {
             bins: size,
             frames: size,
@@ -54,7 +54,8 @@ fn main() {
         );
         let padded = Padded::from_image(&x, CHANNELS, BINS, FRAMES, kernel);
         let packed = Packed::forward(&w, CHANNELS, CHANNELS, kernel);
-        let transposed = Transposed::from_image(&x, CHANNELS, BINS, FRAMES);
+        let mut transposed = Transposed::default();
+        transposed.copy(&padded);
         let mut row = Row::new(CHANNELS, FRAMES);
         report(
             &format!("{size}x{size} convolution, one core"),
@@ -125,7 +126,15 @@ impl Bench {
     fn run(&self, target: &[f32], weight: &[f32]) {
         let mut tape = OwnedTape::default();
         let output = layer(&self.device, &mut tape, self.operands.clone()).expect("an output");
-        let loss = loss::loss(&self.device, tape, &output, target, weight).expect("a loss");
+        let loss = loss::loss(
+            &self.device,
+            tape,
+            &output,
+            target,
+            weight,
+            loss::Measure::WeightedL1,
+        )
+        .expect("a loss");
         black_box(loss.backward());
     }
 }

@@ -1,7 +1,7 @@
 //! What to train and how, as a TOML file; `configs/` holds those of the shipped networks.
 
 use crate::error::{Error, Result};
-use crate::loss::Weighting;
+use crate::loss::LossConfig;
 use codec_format::header::{Stft, WindowKind};
 use codec_format::model::{Activation, Convolution, Layer, Model, Normalisation, Plane, Source};
 use serde::Deserialize;
@@ -20,9 +20,9 @@ pub struct Config {
     /// How examples are made from clips.
     #[serde(default)]
     pub examples: Examples,
-    /// What the loss weighs.
+    /// What the loss measures and weighs.
     #[serde(default)]
-    pub loss: Weighting,
+    pub loss: LossConfig,
 }
 
 /// The grid and the units of a model.
@@ -163,15 +163,30 @@ impl Default for Training {
     }
 }
 
+/// Mask policies by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PolicyName {
+    /// Pixels above a threshold per frame.
+    #[default]
+    Ridge,
+    /// Uniform random, drawn anew for every crop.
+    Uniform,
+    /// The strongest of each frame.
+    Energy,
+}
+
 /// How examples are made from clips: every crop is coded anew with settings drawn from these.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Examples {
-    /// Smallest and largest share of pixels the ridge keeps; drawn uniformly in the logarithm.
+    /// Which pixels are kept: `ridge`, `uniform` or `energy`.
+    pub policy: PolicyName,
+    /// Smallest and largest share of pixels kept; drawn uniformly in the logarithm.
     pub keep: [f32; 2],
     /// Value steps to choose from, dB.
     pub steps: Vec<f32>,
-    /// Lattice bands to choose from.
+    /// Lattice bands to choose from; empty for images without a background.
     pub bands: Vec<u8>,
     /// Frames a lattice step covers.
     pub every: u8,
@@ -196,6 +211,7 @@ pub struct Examples {
 impl Default for Examples {
     fn default() -> Self {
         Examples {
+            policy: PolicyName::Ridge,
             keep: [0.02, 0.14],
             steps: vec![4.0, 6.0],
             bands: vec![14, 20],
@@ -266,10 +282,11 @@ impl Config {
         if !(e.keep[0] > 0.0 && e.keep[0] <= e.keep[1] && e.keep[1] <= 1.0) {
             return fail("keep must be two shares in (0, 1], the smaller first".into());
         }
-        if e.steps.is_empty() || e.bands.is_empty() || e.every == 0 {
-            return fail(
-                "examples need a value step, a number of bands and a lattice spacing".into(),
-            );
+        if e.steps.is_empty() || e.every == 0 {
+            return fail("examples need a value step and a lattice spacing".into());
+        }
+        if e.policy == PolicyName::Ridge && e.bands.is_empty() {
+            return fail("ridge examples need a number of bands".into());
         }
         if e.bands
             .iter()
@@ -389,6 +406,29 @@ mod tests {
                 .and_then(|c| c.model())
                 .expect("a valid configuration");
             assert_eq!(model.layers.last().map(|l| l.outputs), Some(4));
+        }
+    }
+
+    #[test]
+    fn the_thesis_network_has_its_number_of_weights() {
+        for text in [
+            include_str!("../configs/thesis-80.toml"),
+            include_str!("../configs/thesis-85.toml"),
+            include_str!("../configs/thesis-90.toml"),
+            include_str!("../configs/thesis-95.toml"),
+        ] {
+            let model = Config::parse(text)
+                .and_then(|c| c.model())
+                .expect("a valid configuration");
+            let weights: usize = model
+                .layers
+                .iter()
+                .map(|l| {
+                    let area = usize::from(l.kernel_bins) * usize::from(l.kernel_frames);
+                    usize::from(l.outputs) * (usize::from(l.inputs) * area + 1)
+                })
+                .sum();
+            assert_eq!(weights, 30_849);
         }
     }
 

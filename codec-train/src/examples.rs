@@ -1,10 +1,10 @@
 //! From clips to training examples: the fine log-power image of every clip is kept in memory, and each
 //! example codes one anew, with the codec's own encoder stage and settings drawn at random, and takes a crop.
 
-use crate::config::{eighths, Config, Examples};
+use crate::config::{eighths, Config, Examples, PolicyName};
 use crate::data::Corpus;
 use crate::error::{Error, Result};
-use crate::loss::Weighting;
+use crate::loss::LossConfig;
 use crate::network::Inputs;
 use codec_core::lattice::Lattice;
 use codec_core::planes::{planes, Planes};
@@ -134,12 +134,14 @@ pub struct Draw {
     pub keep: f32,
     /// Value step, 1/8 dB.
     pub step: u8,
-    /// Lattice bands.
-    pub bands: u8,
+    /// Lattice bands, if there is a background.
+    pub bands: Option<u8>,
     /// Shift of the origin, dB.
     pub shift: f32,
     /// Where the crop starts, as a share of the places it can.
     pub place: f32,
+    /// Seed of a uniform mask.
+    pub seed: u64,
 }
 
 impl Draw {
@@ -157,9 +159,13 @@ impl Draw {
                 "a value step",
                 settings.steps[rng.gen_range(0..settings.steps.len())],
             )?,
-            bands: settings.bands[rng.gen_range(0..settings.bands.len())],
+            bands: settings.bands.choose(rng).copied(),
             shift: rng.gen_range(-settings.origin..=settings.origin) * f32::from(u8::from(shifted)),
             place: rng.gen(),
+            seed: match settings.policy {
+                PolicyName::Uniform => rng.gen(),
+                PolicyName::Ridge | PolicyName::Energy => 0,
+            },
         })
     }
 }
@@ -190,20 +196,29 @@ impl Example {
         let peak = coded.iter().fold(f32::MIN, |a, &b| a.max(b));
         let origin = origin_below(peak + draw.shift);
         let floor = f32::from(origin) * 0.125;
-        let margin = margin(coded, floor, draw.keep);
         let e = &config.examples;
+        let sparsity = 1.0 - draw.keep;
+        let policy = match e.policy {
+            PolicyName::Ridge => Policy::Ridge {
+                margin: margin(coded, floor, draw.keep),
+                threshold_step: eighths("threshold_step", e.threshold_step)?,
+            },
+            PolicyName::Uniform => Policy::Uniform {
+                sparsity,
+                seed: draw.seed,
+            },
+            PolicyName::Energy => Policy::Energy { sparsity },
+        };
+        let lattice_step = eighths("lattice_step", e.lattice_step)?;
         let settings = Settings {
             rate: model.rate,
             stft: model.stft,
             step: draw.step,
-            policy: Policy::Ridge {
-                margin,
-                threshold_step: eighths("threshold_step", e.threshold_step)?,
-            },
-            lattice: Some(LatticeShape {
-                bands: draw.bands,
+            policy,
+            lattice: draw.bands.map(|bands| LatticeShape {
+                bands,
                 every: e.every,
-                step: eighths("lattice_step", e.lattice_step)?,
+                step: lattice_step,
             }),
             origin: Some(origin),
             ..Settings::speech()
@@ -236,7 +251,7 @@ impl Example {
         start: usize,
         up: usize,
         model: &Model,
-        weighting: &Weighting,
+        loss: &LossConfig,
     ) -> Self {
         let (frames, bins) = planes.mask.dim();
         let Normalisation { offset, scale } = model.normalisation;
@@ -275,7 +290,7 @@ impl Example {
                     } else {
                         normal(above)
                     };
-                    weight[at] = weighting.of(loudest - level);
+                    weight[at] = loss.weight(loudest - level);
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! The training loss: L1 in the network's units, weighted towards what is heard.
+//! The training loss, in the network's units: L1 weighted towards what is heard, or the plain mean square.
 
 use crate::error::Result;
 use crate::layer::Batch;
@@ -7,10 +7,24 @@ use dfdx::tensor::{Cpu, OwnedTape, PutTape, Tape, Tensor, TensorFromVec};
 use serde::Deserialize;
 use std::sync::Arc;
 
-/// How much a pixel counts: a sigmoid of its level relative to the loudest pixel of its (fine) frame.
+/// What is summed over the pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Measure {
+    /// Absolute errors, weighted by [`LossConfig::weight`].
+    #[default]
+    WeightedL1,
+    /// Squared errors, all alike.
+    Mse,
+}
+
+/// What is summed over the pixels, and how much each counts: a sigmoid of its level relative to the loudest
+/// pixel of its (fine) frame.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Weighting {
+pub struct LossConfig {
+    /// `weighted-l1` or `mse`, which takes no weights.
+    pub kind: Measure,
     /// dB below the frame's loudest pixel at which the sigmoid is one half.
     pub middle: f32,
     /// dB over which the sigmoid changes.
@@ -19,9 +33,10 @@ pub struct Weighting {
     pub floor: f32,
 }
 
-impl Default for Weighting {
+impl Default for LossConfig {
     fn default() -> Self {
-        Weighting {
+        LossConfig {
+            kind: Measure::WeightedL1,
             middle: 40.0,
             width: 10.0,
             floor: 0.15,
@@ -29,27 +44,44 @@ impl Default for Weighting {
     }
 }
 
-impl Weighting {
+impl LossConfig {
     /// The weight of a pixel `below` dB below its frame's loudest.
     #[must_use]
-    pub fn of(&self, below: f32) -> f32 {
-        1.0 / (1.0 + ((below - self.middle) / self.width).exp()) + self.floor
+    pub fn weight(&self, below: f32) -> f32 {
+        match self.kind {
+            Measure::WeightedL1 => {
+                1.0 / (1.0 + ((below - self.middle) / self.width).exp()) + self.floor
+            }
+            Measure::Mse => 1.0,
+        }
     }
 }
 
-/// The mean of `weight * |output - target|`, and for each number `weight * sign(output - target) / count`.
-fn weighted_l1(output: &[f32], target: &[f32], weight: &[f32]) -> (f32, Vec<f32>) {
+impl Measure {
+    /// The error of one number and its derivative.
+    fn of(self, error: f32) -> (f32, f32) {
+        match self {
+            Measure::WeightedL1 if error == 0.0 => (0.0, 0.0),
+            Measure::WeightedL1 => (error.abs(), error.signum()),
+            Measure::Mse => (error * error, 2.0 * error),
+        }
+    }
+}
+
+/// The weighted mean of the errors, and its derivative by each number.
+fn with_gradient(
+    kind: Measure,
+    output: &[f32],
+    target: &[f32],
+    weight: &[f32],
+) -> (f32, Vec<f32>) {
     let share = 1.0 / output.len() as f32;
     let mut sum = 0f64;
     let mut gradient = Vec::with_capacity(output.len());
     for ((o, t), w) in output.iter().zip(target).zip(weight) {
-        let error = o - t;
-        sum += f64::from(w * error.abs());
-        gradient.push(if error == 0.0 {
-            0.0
-        } else {
-            w * share * error.signum()
-        });
+        let (error, slope) = kind.of(o - t);
+        sum += f64::from(w * error);
+        gradient.push(w * share * slope);
     }
     ((sum / output.len() as f64) as f32, gradient)
 }
@@ -64,8 +96,9 @@ pub fn loss(
     output: &Batch,
     target: &[f32],
     weight: &[f32],
+    kind: Measure,
 ) -> Result<Tensor<Rank0, f32, Cpu, OwnedTape<f32, Cpu>>> {
-    let (value, gradient) = weighted_l1(&output.data, target, weight);
+    let (value, gradient) = with_gradient(kind, &output.data, target, weight);
     let result: Tensor<Rank0, f32, Cpu> = device.try_tensor_from_vec(vec![value], ())?;
     let (of, node) = (result.clone(), output.node.clone());
     tape.add_backward_op(move |gradients| {
@@ -81,12 +114,12 @@ pub fn loss(
 
 /// The loss alone, without gradients.
 #[must_use]
-pub fn value(output: &Arc<Vec<f32>>, target: &[f32], weight: &[f32]) -> f32 {
+pub fn value(output: &Arc<Vec<f32>>, target: &[f32], weight: &[f32], kind: Measure) -> f32 {
     let sum: f64 = output
         .iter()
         .zip(target)
         .zip(weight)
-        .map(|((o, t), w)| f64::from(w * (o - t).abs()))
+        .map(|((o, t), w)| f64::from(w * kind.of(o - t).0))
         .sum();
     (sum / output.len() as f64) as f32
 }
@@ -97,25 +130,28 @@ mod tests {
 
     #[test]
     fn a_pixel_at_the_middle_counts_half_and_the_floor() {
-        let w = Weighting::default();
-        assert!((w.of(40.0) - 0.65).abs() < 1e-6);
-        assert!(w.of(0.0) > 1.1 && w.of(80.0) < 0.2);
+        let w = LossConfig::default();
+        assert!((w.weight(40.0) - 0.65).abs() < 1e-6);
+        assert!(w.weight(0.0) > 1.1 && w.weight(80.0) < 0.2);
     }
 
     #[test]
     fn the_gradient_is_that_of_the_value() {
         let (target, weight) = ([0.5, -1.0, 2.0], [1.0, 0.5, 0.25]);
-        let at = |x: &[f32; 3]| weighted_l1(x, &target, &weight).0;
         let x = [1.0, -2.0, 0.0];
-        let gradient = weighted_l1(&x, &target, &weight).1;
-        for i in 0..3 {
-            let (mut up, mut down) = (x, x);
-            up[i] += 0.1;
-            down[i] -= 0.1;
-            assert!(
-                ((at(&up) - at(&down)) / 0.2 - gradient[i]).abs() < 1e-5,
-                "number {i}"
-            );
+        for kind in [Measure::WeightedL1, Measure::Mse] {
+            let at = |x: &[f32; 3]| value(&Arc::new(x.to_vec()), &target, &weight, kind);
+            let (here, gradient) = with_gradient(kind, &x, &target, &weight);
+            assert_eq!(here, at(&x), "{kind:?}");
+            for i in 0..3 {
+                let (mut up, mut down) = (x, x);
+                up[i] += 0.1;
+                down[i] -= 0.1;
+                assert!(
+                    ((at(&up) - at(&down)) / 0.2 - gradient[i]).abs() < 1e-5,
+                    "{kind:?}, number {i}"
+                );
+            }
         }
     }
 }

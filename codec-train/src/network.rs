@@ -1,5 +1,6 @@
 //! The network as dfdx tensors: built from, and exported to, the layer list of a model file.
 
+use crate::buffers;
 use crate::error::{Error, Result};
 use crate::kernels::Kernel;
 use crate::layer::{layer, Batch, Nonlinearity, Operands, Part, PerPixel, Weights};
@@ -238,7 +239,12 @@ impl Network {
             done.push((layer(&self.device, tape, operands)?, observed));
         }
         match done.pop() {
-            Some((last, _)) => Ok(last),
+            Some((last, _)) => {
+                for (batch, _) in done {
+                    buffers::give_shared(batch.data);
+                }
+                Ok(last)
+            }
             None => Err(Error::Network("it has no layers".into())),
         }
     }
@@ -449,7 +455,7 @@ fn spread(
 }
 
 /// Fills a model's weights to start training from: Kaiming's normal distribution, and zeros in the last
-/// layer, so that training starts from plain interpolation. PReLU slopes start at 1/4.
+/// layer of a residual model, so that its training starts from plain interpolation. PReLU slopes start at 1/4.
 pub fn initialise(model: &mut Model, rng: &mut impl Rng) {
     let last = model.layers.len().saturating_sub(1);
     for (at, layer) in model.layers.iter_mut().enumerate() {
@@ -457,7 +463,7 @@ pub fn initialise(model: &mut Model, rng: &mut impl Rng) {
             usize::from(layer.outputs),
             usize::from(layer.inputs) * kernel(layer).area(),
         );
-        let deviation = if at == last {
+        let deviation = if at == last && model.residual {
             0.0
         } else {
             (2.0 / fan as f32).sqrt()

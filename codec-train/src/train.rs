@@ -120,6 +120,7 @@ impl Run {
             &output,
             &batch.target,
             &batch.weight,
+            self.config.loss.kind,
         )?;
         let value = loss.as_vec()[0];
         if !value.is_finite() {
@@ -143,7 +144,12 @@ impl Run {
         let (mut sum, mut samples) = (0f64, 0);
         for batch in &self.validation {
             let output = self.network.forward(&mut NoneTape, &batch.inputs)?;
-            let value = loss::value(&output.data, &batch.target, &batch.weight);
+            let value = loss::value(
+                &output.data,
+                &batch.target,
+                &batch.weight,
+                self.config.loss.kind,
+            );
             sum += f64::from(value) * batch.inputs.samples as f64;
             samples += batch.inputs.samples;
         }

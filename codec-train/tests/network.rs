@@ -257,7 +257,7 @@ fn gradients_are_the_slopes_of_the_loss() {
         let weight: Vec<f32> = (0..size).map(|_| rng.gen_range(0.0..1.0)).collect();
         let mut tape = OwnedTape::default();
         let output = network.forward(&mut tape, &batch).expect("an output");
-        let mut gradients = loss::loss(&device, tape, &output, &target, &weight)
+        let mut gradients = loss::loss(&device, tape, &output, &target, &weight, loss::Measure::WeightedL1)
             .expect("a loss")
             .try_backward()
             .expect("gradients");
