@@ -8,6 +8,7 @@
 //! whatever the number of threads and however often the run was resumed.
 #![deny(unsafe_op_in_unsafe_fn)]
 
+pub mod buffers;
 pub mod checkpoint;
 pub mod config;
 pub mod data;
