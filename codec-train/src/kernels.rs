@@ -1,25 +1,25 @@
 //! The arithmetic of the 2-D convolution: direct, register-blocked, no im2col.
 //!
-//! One sample at a time, in a layout of its own: [`Padded`] keeps row after row, in each row channel after
-//! channel, so that all a row of the output needs lies close together. The inner loop multiplies
-//! [`OUT_BLOCK`] output channels by [`PIXEL_BLOCK`] pixels, twelve 8-lane accumulators that stay in registers.
+//! A strip of bins at a time, small enough for the caches, in a layout of its own: [`Padded`] keeps row after
+//! row, in each row channel after channel, so that all a row of the output needs lies close together. The inner
+//! loops keep twelve 8-lane accumulators in registers: four output channels by 24 pixels or six by 16 for a
+//! convolution, six taps by 16 channels (or four by 24) for the gradient of weights.
 //!
 //! The sum over taps is always made in the same order, so results do not depend on threads. On x86-64 with
 //! AVX2 and FMA the multiplications and additions are fused; elsewhere they may not be, so two machines may
 //! differ in the last bits. (The decoder's own arithmetic is in `codec-core` and does not.)
 
-/// Output channels computed together.
-pub const OUT_BLOCK: usize = 6;
-/// Pixels of a row computed together.
-pub const PIXEL_BLOCK: usize = 16;
-const LANES: usize = 8;
-/// Rows of a strip when gradients of weights are summed: the strip's gradients fit the first cache.
-const STRIP: usize = 4;
-/// Taps whose gradients are summed together.
-const TAP_BLOCK: usize = 3;
+mod vector;
+
+#[cfg(target_arch = "x86_64")]
+use vector::avx2::Avx2;
+use vector::{Portable, Vector, LANES};
+
+/// Rows whose gradients of weights are summed in one pass: they and their inputs fit the first cache.
+const PASS: usize = 4;
 
 /// Kernel size: bins (height) and frames (width), both odd.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Kernel {
     /// Height in bins.
     pub bins: usize,
@@ -35,8 +35,8 @@ impl Kernel {
     }
 }
 
-/// One sample's channels with a border of zeros, `rows x channels x width`.
-#[derive(Debug, Clone)]
+/// A strip of one sample's channels with its surroundings, `rows x channels x width`, zeros where the image ends.
+#[derive(Debug, Clone, Default)]
 pub struct Padded {
     data: Vec<f32>,
     channels: usize,
@@ -46,28 +46,13 @@ pub struct Padded {
     width: usize,
 }
 
-/// Frames rounded up to whole blocks of pixels.
-fn whole_blocks(frames: usize) -> usize {
-    frames.div_ceil(PIXEL_BLOCK) * PIXEL_BLOCK
+/// Frames rounded up to whole vectors.
+fn whole_vectors(frames: usize) -> usize {
+    frames.div_ceil(LANES) * LANES
 }
 
 impl Padded {
-    /// All zeros.
-    #[must_use]
-    pub fn zeros(channels: usize, bins: usize, frames: usize, kernel: Kernel) -> Self {
-        let width = whole_blocks(frames) + kernel.frames - 1;
-        let data = vec![0.0; (bins + kernel.bins - 1) * channels * width];
-        Padded {
-            data,
-            channels,
-            bins,
-            frames,
-            kernel,
-            width,
-        }
-    }
-
-    /// A padded copy of `x`, `channels x bins x frames`.
+    /// A padded copy of the whole of `x`, `channels x bins x frames`.
     #[must_use]
     pub fn from_image(
         x: &[f32],
@@ -76,37 +61,100 @@ impl Padded {
         frames: usize,
         kernel: Kernel,
     ) -> Self {
-        let mut p = Self::zeros(channels, bins, frames, kernel);
-        for c in 0..channels {
-            for y in 0..bins {
-                p.row_mut(c, y)
-                    .copy_from_slice(&x[(c * bins + y) * frames..][..frames]);
-            }
-        }
+        let mut p = Self::default();
+        p.copy_strip(x, (channels, bins, frames), kernel, 0..bins);
         p
     }
 
-    /// The pixels of channel `c` in bin `y`, without the border.
-    pub fn row_mut(&mut self, c: usize, y: usize) -> &mut [f32] {
-        let start = self.start(c, y) + self.kernel.frames / 2;
-        &mut self.data[start..start + self.frames]
+    /// All zeros, for a whole image.
+    #[must_use]
+    pub fn zeros(channels: usize, bins: usize, frames: usize, kernel: Kernel) -> Self {
+        let mut p = Self::default();
+        p.clear(channels, bins, frames, kernel);
+        p
     }
 
-    /// The pixels of channel `c` in bin `y`, without the border.
+    fn clear(&mut self, channels: usize, bins: usize, frames: usize, kernel: Kernel) {
+        self.channels = channels;
+        self.bins = bins;
+        self.frames = frames;
+        self.kernel = kernel;
+        self.width = whole_vectors(frames) + kernel.frames - 1;
+        self.data.clear();
+        let rows = bins + kernel.bins - 1;
+        self.data.resize(rows * channels * self.width, 0.0);
+    }
+
+    /// Takes the bins `strip` of `x` (`shape`: channels, bins, frames), and around them as many as `kernel` reaches.
+    ///
+    /// # Panics
+    /// If `x` is not of that shape or `strip` not in it.
+    pub fn copy_strip(
+        &mut self,
+        x: &[f32],
+        shape: (usize, usize, usize),
+        kernel: Kernel,
+        strip: core::ops::Range<usize>,
+    ) {
+        let (channels, bins, frames) = shape;
+        assert!(
+            x.len() == channels * bins * frames && strip.end <= bins,
+            "image of another size"
+        );
+        self.clear(channels, strip.len(), frames, kernel);
+        for row in 0..strip.len() + kernel.bins - 1 {
+            let Some(y) = (strip.start + row).checked_sub(kernel.bins / 2) else {
+                continue;
+            };
+            if y >= bins {
+                break;
+            }
+            for c in 0..channels {
+                let to = (row * channels + c) * self.width + kernel.frames / 2;
+                self.data[to..to + frames].copy_from_slice(&x[(c * bins + y) * frames..][..frames]);
+            }
+        }
+    }
+
+    /// Multiplies every channel by `image`, `bins x frames`, of which the strip starts at bin `top`.
+    pub fn multiply(&mut self, image: &[f32], top: usize) {
+        for row in 0..self.bins + self.kernel.bins - 1 {
+            let Some(y) = (top + row).checked_sub(self.kernel.bins / 2) else {
+                continue;
+            };
+            let Some(factors) = image.get(y * self.frames..(y + 1) * self.frames) else {
+                break;
+            };
+            for c in 0..self.channels {
+                let at = (row * self.channels + c) * self.width + self.kernel.frames / 2;
+                for (x, factor) in self.data[at..at + self.frames].iter_mut().zip(factors) {
+                    *x *= factor;
+                }
+            }
+        }
+    }
+
+    /// The pixels of channel `c` in bin `y` of the strip, without the border.
     #[must_use]
     pub fn row(&self, c: usize, y: usize) -> &[f32] {
-        let start = self.start(c, y) + self.kernel.frames / 2;
+        let start = self.start(c, y);
         &self.data[start..start + self.frames]
     }
 
-    /// Where the row starts that holds bin `y` of channel `c`, border included.
+    /// The pixels of channel `c` in bin `y` of the strip, without the border.
+    pub fn row_mut(&mut self, c: usize, y: usize) -> &mut [f32] {
+        let start = self.start(c, y);
+        &mut self.data[start..start + self.frames]
+    }
+
     fn start(&self, c: usize, y: usize) -> usize {
-        ((y + self.kernel.bins / 2) * self.channels + c) * self.width
+        let row = y + self.kernel.bins / 2;
+        (row * self.channels + c) * self.width + self.kernel.frames / 2
     }
 }
 
-/// One sample's gradients, `bins x frames x channels`, the channels padded to whole vectors.
-#[derive(Debug, Clone)]
+/// A strip of one sample's gradients, `bins x frames x channels`, the channels padded to whole vectors.
+#[derive(Debug, Clone, Default)]
 pub struct Transposed {
     data: Vec<f32>,
     channels: usize,
@@ -116,26 +164,20 @@ pub struct Transposed {
 }
 
 impl Transposed {
-    /// A copy of `g`, `channels x bins x frames`.
-    #[must_use]
-    pub fn from_image(g: &[f32], channels: usize, bins: usize, frames: usize) -> Self {
-        let stride = channels.div_ceil(LANES) * LANES;
-        let mut data = vec![0.0; bins * frames * stride];
-        for y in 0..bins {
-            let row = &mut data[y * frames * stride..(y + 1) * frames * stride];
+    /// Takes the strip of `g`, without its surroundings.
+    pub fn copy(&mut self, g: &Padded) {
+        let stride = whole_vectors(g.channels);
+        (self.channels, self.bins, self.frames, self.stride) =
+            (g.channels, g.bins, g.frames, stride);
+        self.data.clear();
+        self.data.resize(g.bins * g.frames * stride, 0.0);
+        let (frames, channels) = (g.frames, g.channels);
+        for (y, to) in self.data.chunks_exact_mut(frames * stride).enumerate() {
             for c in 0..channels {
-                let from = &g[(c * bins + y) * frames..][..frames];
-                for (to, from) in row[c..].iter_mut().step_by(stride).zip(from) {
+                for (to, from) in to[c..].iter_mut().step_by(stride).zip(g.row(c, y)) {
                     *to = *from;
                 }
             }
-        }
-        Transposed {
-            data,
-            channels,
-            bins,
-            frames,
-            stride,
         }
     }
 }
@@ -147,6 +189,8 @@ pub struct Packed {
     outputs: usize,
     inputs: usize,
     kernel: Kernel,
+    /// Output channels computed together: four or six, whichever wastes less.
+    block: usize,
 }
 
 impl Packed {
@@ -174,13 +218,14 @@ impl Packed {
         kernel: Kernel,
         at: impl Fn(usize, usize, usize, usize) -> f32,
     ) -> Self {
-        let mut data =
-            Vec::with_capacity(outputs.div_ceil(OUT_BLOCK) * OUT_BLOCK * inputs * kernel.area());
-        for block in (0..outputs).step_by(OUT_BLOCK) {
+        let padded = |block| outputs.div_ceil(block) * block;
+        let size = if padded(4) < padded(6) { 4 } else { 6 };
+        let mut data = Vec::with_capacity(padded(size) * inputs * kernel.area());
+        for block in (0..outputs).step_by(size) {
             for y in 0..kernel.bins {
                 for i in 0..inputs {
                     for x in 0..kernel.frames {
-                        data.extend((block..block + OUT_BLOCK).map(|o| {
+                        data.extend((block..block + size).map(|o| {
                             if o < outputs {
                                 at(o, i, y, x)
                             } else {
@@ -196,17 +241,13 @@ impl Packed {
             outputs,
             inputs,
             kernel,
+            block: size,
         }
-    }
-
-    fn block(&self, block: usize) -> &[f32] {
-        let size = OUT_BLOCK * self.inputs * self.kernel.area();
-        &self.data[block * size..(block + 1) * size]
     }
 }
 
-/// One row of outputs, `channels x width`, the width a whole number of pixel blocks.
-#[derive(Debug)]
+/// One row of outputs, `channels x width`, the width a whole number of vectors.
+#[derive(Debug, Default)]
 pub struct Row {
     data: Vec<f32>,
     width: usize,
@@ -217,9 +258,9 @@ impl Row {
     /// A row for `outputs` channels of `frames` pixels.
     #[must_use]
     pub fn new(outputs: usize, frames: usize) -> Self {
-        let width = whole_blocks(frames);
+        let width = whole_vectors(frames);
         Row {
-            data: vec![0.0; outputs.div_ceil(OUT_BLOCK) * OUT_BLOCK * width],
+            data: vec![0.0; outputs * width],
             width,
             frames,
         }
@@ -232,146 +273,116 @@ impl Row {
     }
 }
 
-/// Eight lanes that the loops below compute with; one implementation for each instruction set.
-trait Vector: Copy {
-    fn zero() -> Self;
-    fn splat(x: f32) -> Self;
-    fn load(x: &[f32; LANES]) -> Self;
-    fn store(self) -> [f32; LANES];
-    /// `self + a * b`.
-    fn add_product(self, a: Self, b: Self) -> Self;
-}
-
-/// Eight lanes in plain Rust; fused where the target always has the instruction.
-#[derive(Clone, Copy)]
-struct Portable([f32; LANES]);
-
-impl Vector for Portable {
-    #[inline(always)]
-    fn zero() -> Self {
-        Portable([0.0; LANES])
-    }
-    #[inline(always)]
-    fn splat(x: f32) -> Self {
-        Portable([x; LANES])
-    }
-    #[inline(always)]
-    fn load(x: &[f32; LANES]) -> Self {
-        Portable(*x)
-    }
-    #[inline(always)]
-    fn store(self) -> [f32; LANES] {
-        self.0
-    }
-    #[inline(always)]
-    fn add_product(mut self, a: Self, b: Self) -> Self {
-        for l in 0..LANES {
-            self.0[l] = if cfg!(target_arch = "aarch64") {
-                a.0[l].mul_add(b.0[l], self.0[l])
-            } else {
-                a.0[l] * b.0[l] + self.0[l]
-            };
-        }
-        self
-    }
-}
-
-/// Eight lanes of an AVX register. Used only below [`row_avx2`] and [`weights_avx2`], which are entered only
-/// where the processor has AVX2 and FMA.
-#[cfg(target_arch = "x86_64")]
-mod avx2 {
-    use super::{Vector, LANES};
-    use std::arch::x86_64::*;
-
-    #[derive(Clone, Copy)]
-    pub(super) struct Avx2(__m256);
-
-    impl Vector for Avx2 {
-        #[inline(always)]
-        fn zero() -> Self {
-            // SAFETY: the module's callers have checked for the features.
-            Avx2(unsafe { _mm256_setzero_ps() })
-        }
-        #[inline(always)]
-        fn splat(x: f32) -> Self {
-            // SAFETY: the module's callers have checked for the features.
-            Avx2(unsafe { _mm256_set1_ps(x) })
-        }
-        #[inline(always)]
-        fn load(x: &[f32; LANES]) -> Self {
-            // SAFETY: eight floats are behind the pointer, unaligned loads are allowed; features as above.
-            Avx2(unsafe { _mm256_loadu_ps(x.as_ptr()) })
-        }
-        #[inline(always)]
-        fn store(self) -> [f32; LANES] {
-            let mut x = [0.0; LANES];
-            // SAFETY: eight floats are behind the pointer, unaligned stores are allowed; features as above.
-            unsafe { _mm256_storeu_ps(x.as_mut_ptr(), self.0) };
-            x
-        }
-        #[inline(always)]
-        fn add_product(self, a: Self, b: Self) -> Self {
-            // SAFETY: the module's callers have checked for the features.
-            Avx2(unsafe { _mm256_fmadd_ps(a.0, b.0, self.0) })
-        }
-    }
-}
-
 /// The eight values at `at`.
 #[inline(always)]
 fn lanes(x: &[f32], at: usize) -> &[f32; LANES] {
     x[at..at + LANES].first_chunk().expect("a slice of eight")
 }
 
+/// `OUT` output channels by `VECTORS` vectors of pixels from `start`, written to `out` rows of `width`.
 #[inline(always)]
-fn row_body<V: Vector>(x: &Padded, w: &Packed, y: usize, out: &mut Row) {
-    let taps = w.kernel.frames;
-    for start in (0..out.width).step_by(PIXEL_BLOCK) {
-        for block in 0..w.outputs.div_ceil(OUT_BLOCK) {
-            let mut sums = [[V::zero(); 2]; OUT_BLOCK];
-            let mut weights = w.block(block).chunks_exact(OUT_BLOCK);
-            for dy in 0..w.kernel.bins {
-                let rows = &x.data[(y + dy) * x.channels * x.width..][..x.channels * x.width];
-                for row in rows.chunks_exact(x.width) {
-                    let row = &row[start..start + taps + PIXEL_BLOCK - 1];
-                    for (pixels, weights) in row.windows(PIXEL_BLOCK).zip(&mut weights) {
-                        let pixels = [V::load(lanes(pixels, 0)), V::load(lanes(pixels, LANES))];
-                        for o in 0..OUT_BLOCK {
-                            let weight = V::splat(weights[o]);
-                            sums[o][0] = sums[o][0].add_product(weight, pixels[0]);
-                            sums[o][1] = sums[o][1].add_product(weight, pixels[1]);
-                        }
-                    }
+fn block_body<V: Vector, const OUT: usize, const VECTORS: usize>(
+    rows: &[f32],
+    row_width: usize,
+    taps: usize,
+    weights: &[f32],
+    start: usize,
+    out: &mut [f32],
+    width: usize,
+) {
+    let mut sums = [[V::zero(); VECTORS]; OUT];
+    let mut at = 0;
+    for row in rows.chunks_exact(row_width) {
+        let row = &row[start..start + taps + VECTORS * LANES - 1];
+        // Plain indices: iterators would have to be inlined across units to be compiled for the same processor.
+        for tap in 0..taps {
+            let pixels = &row[tap..tap + VECTORS * LANES];
+            let weight = &weights[at..at + OUT];
+            at += OUT;
+            let mut x = [V::zero(); VECTORS];
+            for v in 0..VECTORS {
+                x[v] = V::load(lanes(pixels, v * LANES));
+            }
+            for o in 0..OUT {
+                let weight = V::splat(weight[o]);
+                for v in 0..VECTORS {
+                    sums[o][v] = sums[o][v].add_product(weight, x[v]);
                 }
             }
-            for (o, sum) in sums.iter().enumerate() {
-                let to =
-                    &mut out.data[(block * OUT_BLOCK + o) * out.width + start..][..PIXEL_BLOCK];
-                to[..LANES].copy_from_slice(&sum[0].store());
-                to[LANES..].copy_from_slice(&sum[1].store());
+        }
+    }
+    for o in 0..OUT {
+        let to = &mut out[o * width + start..o * width + start + VECTORS * LANES];
+        for v in 0..VECTORS {
+            to[v * LANES..(v + 1) * LANES].copy_from_slice(&sums[o][v].store());
+        }
+    }
+}
+
+/// Bin `y`, `OUT` channels a block and up to `12 / OUT` vectors of pixels.
+#[inline(always)]
+fn row_body<V: Vector, const OUT: usize, const VECTORS: usize>(
+    x: &Padded,
+    w: &Packed,
+    y: usize,
+    out: &mut Row,
+) {
+    let taps = w.kernel.frames;
+    let rows = &x.data[y * x.channels * x.width..(y + w.kernel.bins) * x.channels * x.width];
+    let size = OUT * w.inputs * w.kernel.area();
+    let width = out.width;
+    for block in 0..w.outputs.div_ceil(OUT) {
+        let weights = &w.data[block * size..(block + 1) * size];
+        let out = &mut out.data[block * OUT * width..(block + 1) * OUT * width];
+        let mut start = 0;
+        while start < width {
+            match (width - start) / LANES {
+                n if n >= VECTORS => {
+                    block_body::<V, OUT, VECTORS>(rows, x.width, taps, weights, start, out, width);
+                    start += VECTORS * LANES;
+                }
+                2 => {
+                    block_body::<V, OUT, 2>(rows, x.width, taps, weights, start, out, width);
+                    start += 2 * LANES;
+                }
+                _ => {
+                    block_body::<V, OUT, 1>(rows, x.width, taps, weights, start, out, width);
+                    start += LANES;
+                }
             }
         }
     }
 }
 
-/// Adds the gradients of three taps (at `offsets` in a row of inputs) for `VECTORS * LANES` outputs from `first`.
 #[inline(always)]
-fn taps_body<V: Vector, const VECTORS: usize>(
+fn any_row_body<V: Vector>(x: &Padded, w: &Packed, y: usize, out: &mut Row) {
+    if w.block == 4 {
+        row_body::<V, 4, 3>(x, w, y, out);
+    } else {
+        row_body::<V, 6, 2>(x, w, y, out);
+    }
+}
+
+/// Adds to `sums` the gradients of `TAPS` taps (at `offsets` in a row of inputs) for `VECTORS * LANES` outputs
+/// from `first`, over the bins `rows`.
+#[inline(always)]
+fn taps_body<V: Vector, const TAPS: usize, const VECTORS: usize>(
     x: &Padded,
     g: &Transposed,
     rows: core::ops::Range<usize>,
     dy: usize,
-    offsets: [usize; TAP_BLOCK],
+    offsets: [usize; TAPS],
     first: usize,
-) -> [[[f32; LANES]; VECTORS]; TAP_BLOCK] {
-    let mut sums = [[V::zero(); VECTORS]; TAP_BLOCK];
+) -> [[[f32; LANES]; VECTORS]; TAPS] {
+    let mut sums = [[V::zero(); VECTORS]; TAPS];
     for y in rows {
         let inputs = &x.data[(y + dy) * x.channels * x.width..][..x.channels * x.width];
         let gradients = &g.data[y * g.frames * g.stride..][..g.frames * g.stride];
-        // Plain indices: iterators would have to be inlined across units to be compiled for the same processor.
-        let mut taps = [&inputs[..0]; TAP_BLOCK];
-        for t in 0..TAP_BLOCK {
-            taps[t] = &inputs[offsets[t]..offsets[t] + g.frames];
+        for t in 0..TAPS {
+            assert!(
+                offsets[t] + g.frames <= inputs.len(),
+                "a tap outside its row"
+            );
         }
         for p in 0..g.frames {
             let g = &gradients[p * g.stride + first..p * g.stride + first + VECTORS * LANES];
@@ -379,16 +390,17 @@ fn taps_body<V: Vector, const VECTORS: usize>(
             for v in 0..VECTORS {
                 gradient[v] = V::load(lanes(g, v * LANES));
             }
-            for t in 0..TAP_BLOCK {
-                let x = V::splat(taps[t][p]);
+            for t in 0..TAPS {
+                // SAFETY: `p` is less than `g.frames`, and that many inputs follow the offset, as just asserted.
+                let x = V::splat(unsafe { *inputs.get_unchecked(offsets[t] + p) });
                 for v in 0..VECTORS {
                     sums[t][v] = sums[t][v].add_product(x, gradient[v]);
                 }
             }
         }
     }
-    let mut out = [[[0.0; LANES]; VECTORS]; TAP_BLOCK];
-    for t in 0..TAP_BLOCK {
+    let mut out = [[[0.0; LANES]; VECTORS]; TAPS];
+    for t in 0..TAPS {
         for v in 0..VECTORS {
             out[t][v] = sums[t][v].store();
         }
@@ -397,7 +409,7 @@ fn taps_body<V: Vector, const VECTORS: usize>(
 }
 
 #[inline(always)]
-fn strip_body<V: Vector, const VECTORS: usize>(
+fn pass_body<V: Vector, const TAPS: usize, const VECTORS: usize>(
     x: &Padded,
     g: &Transposed,
     rows: core::ops::Range<usize>,
@@ -407,15 +419,20 @@ fn strip_body<V: Vector, const VECTORS: usize>(
     let k = x.kernel;
     let taps = x.channels * k.frames;
     for dy in 0..k.bins {
-        for tap in (0..taps).step_by(TAP_BLOCK) {
+        for tap in (0..taps).step_by(TAPS) {
             // A last block that is not full computes its last tap several times and keeps one.
-            let at = |t: usize| (tap + t).min(taps - 1);
-            let offsets = [at(0), at(1), at(2)].map(|t| t / k.frames * x.width + t % k.frames);
-            let block = taps_body::<V, VECTORS>(x, g, rows.clone(), dy, offsets, first);
-            for (t, vectors) in block.iter().enumerate().take(taps - tap) {
+            let mut offsets = [0; TAPS];
+            for t in 0..TAPS {
+                let at = (tap + t).min(taps - 1);
+                offsets[t] = at / k.frames * x.width + at % k.frames;
+            }
+            let block = taps_body::<V, TAPS, VECTORS>(x, g, rows.clone(), dy, offsets, first);
+            for t in 0..TAPS.min(taps - tap) {
                 let to = &mut sums[(dy * taps + tap + t) * g.stride + first..][..VECTORS * LANES];
-                for (to, s) in to.iter_mut().zip(vectors.iter().flatten()) {
-                    *to += s;
+                for v in 0..VECTORS {
+                    for l in 0..LANES {
+                        to[v * LANES + l] += block[t][v][l];
+                    }
                 }
             }
         }
@@ -424,21 +441,22 @@ fn strip_body<V: Vector, const VECTORS: usize>(
 
 #[inline(always)]
 fn weights_body<V: Vector>(x: &Padded, g: &Transposed, sums: &mut [f32]) {
-    for top in (0..x.bins).step_by(STRIP) {
-        let rows = top..(top + STRIP).min(x.bins);
+    for top in (0..x.bins).step_by(PASS) {
+        let rows = top..(top + PASS).min(x.bins);
         let mut first = 0;
         while first < g.stride {
             match (g.stride - first) / LANES {
-                3.. => {
-                    strip_body::<V, 3>(x, g, rows.clone(), first, sums);
+                // Four vectors are twice two.
+                3 | 5.. => {
+                    pass_body::<V, 4, 3>(x, g, rows.clone(), first, sums);
                     first += 3 * LANES;
                 }
-                2 => {
-                    strip_body::<V, 2>(x, g, rows.clone(), first, sums);
+                2 | 4 => {
+                    pass_body::<V, 6, 2>(x, g, rows.clone(), first, sums);
                     first += 2 * LANES;
                 }
                 _ => {
-                    strip_body::<V, 1>(x, g, rows.clone(), first, sums);
+                    pass_body::<V, 8, 1>(x, g, rows.clone(), first, sums);
                     first += LANES;
                 }
             }
@@ -449,13 +467,13 @@ fn weights_body<V: Vector>(x: &Padded, g: &Transposed, sums: &mut [f32]) {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 fn row_avx2(x: &Padded, w: &Packed, y: usize, out: &mut Row) {
-    row_body::<avx2::Avx2>(x, w, y, out);
+    any_row_body::<Avx2>(x, w, y, out);
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 fn weights_avx2(x: &Padded, g: &Transposed, sums: &mut [f32]) {
-    weights_body::<avx2::Avx2>(x, g, sums);
+    weights_body::<Avx2>(x, g, sums);
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -463,25 +481,26 @@ fn has_avx2() -> bool {
     is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
 }
 
-/// Bin `y` of the convolution of `x` with `w`, zero-padded to the same size, without bias.
+/// Bin `y` of the strip `x` convolved with `w`, zero-padded to the same size, without bias. `out` takes the
+/// size it needs.
 ///
 /// # Panics
-/// If the sizes of `x`, `w` and `out` do not match.
+/// If the sizes of `x` and `w` do not match.
 pub fn convolve_row(x: &Padded, w: &Packed, y: usize, out: &mut Row) {
     assert!(
         x.channels == w.inputs && x.kernel == w.kernel && y < x.bins,
         "convolution sizes differ"
     );
-    assert!(
-        out.frames == x.frames && out.data.len() >= w.outputs * out.width,
-        "row of another size"
-    );
+    out.frames = x.frames;
+    out.width = whole_vectors(x.frames);
+    out.data
+        .resize(w.outputs.div_ceil(w.block) * w.block * out.width, 0.0);
     #[cfg(target_arch = "x86_64")]
     if has_avx2() {
         // SAFETY: the processor has just been found to have both features.
         return unsafe { row_avx2(x, w, y, out) };
     }
-    row_body::<Portable>(x, w, y, out);
+    any_row_body::<Portable>(x, w, y, out);
 }
 
 /// Adds to `dw` (`outputs x inputs x bins x frames`) the gradient of the weights that took `x` to an output
@@ -566,6 +585,8 @@ mod tests {
             case(5, 17, 6, 20, 7, 3),
             case(2, 7, 3, 5, 9, 11),
             case(16, 16, 5, 33, 1, 5),
+            case(40, 33, 5, 24, 3, 3),
+            case(16, 16, 9, 64, 5, 5),
         ]
     }
 
@@ -598,7 +619,7 @@ mod tests {
 
     fn convolved(x: &[f32], inputs: usize, packed: &Packed, outputs: usize, c: &Case) -> Vec<f32> {
         let padded = Padded::from_image(x, inputs, c.bins, c.frames, c.kernel);
-        let mut row = Row::new(outputs, c.frames);
+        let mut row = Row::default();
         let mut out = vec![0.0; outputs * c.bins * c.frames];
         for y in 0..c.bins {
             convolve_row(&padded, packed, y, &mut row);
@@ -646,13 +667,19 @@ mod tests {
                 &dx,
                 "input gradient",
             );
+            // In strips of two bins, as the layers do it.
             let mut found = vec![0f32; w.len()];
-            let padded = Padded::from_image(&x, c.inputs, c.bins, c.frames, c.kernel);
-            weight_gradient(
-                &padded,
-                &Transposed::from_image(&g, c.outputs, c.bins, c.frames),
-                &mut found,
-            );
+            let (mut inputs, mut gradients) = (Padded::default(), Padded::default());
+            let mut transposed = Transposed::default();
+            for top in (0..c.bins).step_by(2) {
+                let strip = top..(top + 2).min(c.bins);
+                let (x_shape, g_shape) =
+                    ((c.inputs, c.bins, c.frames), (c.outputs, c.bins, c.frames));
+                inputs.copy_strip(&x, x_shape, c.kernel, strip.clone());
+                gradients.copy_strip(&g, g_shape, c.kernel, strip);
+                transposed.copy(&gradients);
+                weight_gradient(&inputs, &transposed, &mut found);
+            }
             assert_close(&found, &dw, "weight gradient");
         }
     }
@@ -664,10 +691,11 @@ mod tests {
             let w = numbers(c.outputs * c.inputs * c.kernel.area(), 5);
             let padded = Padded::from_image(&x, c.inputs, c.bins, c.frames, c.kernel);
             let packed = Packed::forward(&w, c.outputs, c.inputs, c.kernel);
-            let (mut fast, mut portable) =
-                (Row::new(c.outputs, c.frames), Row::new(c.outputs, c.frames));
+            let (mut fast, mut portable) = (Row::default(), Row::default());
             convolve_row(&padded, &packed, c.bins / 2, &mut fast);
-            row_body::<Portable>(&padded, &packed, c.bins / 2, &mut portable);
+            convolve_row(&padded, &packed, c.bins / 2, &mut portable);
+            portable.data.fill(f32::NAN);
+            any_row_body::<Portable>(&padded, &packed, c.bins / 2, &mut portable);
             for (a, b) in fast.data.iter().zip(&portable.data) {
                 assert!((a - b).abs() < 1e-4, "{a} for {b}");
             }

@@ -1,9 +1,11 @@
 //! One layer of the network as an operation on dfdx's tape: convolutions of all its sources, bias, skip and
 //! activation, and their gradients.
 //!
-//! dfdx keeps the tape and the gradients; the arithmetic is that of [`crate::kernels`], a sample a task.
-//! Sums over samples are made in the order of the samples, so the number of threads changes nothing.
+//! dfdx keeps the tape and the gradients; the arithmetic is that of [`crate::kernels`], a strip of bins of one
+//! sample a task. Sums over strips are made in the order of samples and bins, so the number of threads changes
+//! nothing.
 
+use crate::buffers;
 use crate::error::Result;
 use crate::kernels::{convolve_row, weight_gradient, Kernel, Packed, Padded, Row, Transposed};
 use dfdx::shapes::HasShape;
@@ -132,6 +134,45 @@ pub struct Operands {
     pub nonlinearity: Nonlinearity,
 }
 
+/// Bins of a task: with its surroundings and 16 channels of 64 frames it stays in the second cache.
+const STRIP: usize = 32;
+
+/// What a task needs besides its result, kept from one task to the next.
+#[derive(Default)]
+struct Scratch {
+    input: Padded,
+    gradient: Padded,
+    transposed: Transposed,
+    row: Row,
+}
+
+/// A strip of one sample: its bins, and their part of every channel of a batch.
+struct Strip<'a> {
+    sample: usize,
+    bins: core::ops::Range<usize>,
+    channels: Vec<&'a mut [f32]>,
+}
+
+/// Cuts a batch (samples x channels x bins x frames) into strips, in the order of samples and bins.
+fn strips(batch: &mut [f32], channels: usize, bins: usize, frames: usize) -> Vec<Strip<'_>> {
+    let a_sample = bins.div_ceil(STRIP);
+    let mut all = Vec::new();
+    for (at, image) in batch.chunks_exact_mut(bins * frames).enumerate() {
+        let (sample, channel) = (at / channels, at % channels);
+        for (i, part) in image.chunks_mut(STRIP * frames).enumerate() {
+            if channel == 0 {
+                all.push(Strip {
+                    sample,
+                    bins: i * STRIP..i * STRIP + part.len() / frames,
+                    channels: Vec::with_capacity(channels),
+                });
+            }
+            all[sample * a_sample + i].channels.push(part);
+        }
+    }
+    all
+}
+
 /// Computes a layer and notes on the tape how to take gradients back through it.
 ///
 /// # Errors
@@ -152,201 +193,250 @@ pub fn layer<T: Tape<f32, Cpu>>(device: &Cpu, tape: &mut T, operands: Operands) 
         .parts
         .iter()
         .map(|p| {
-            Packed::forward(
-                &p.weights.numbers(),
-                outputs,
-                p.input.shape().1,
-                operands.kernel,
-            )
+            let (numbers, inputs) = (p.weights.numbers(), p.input.shape().1);
+            Packed::forward(&numbers, outputs, inputs, operands.kernel)
         })
         .collect();
-    let (pixels, size) = (bins * frames, outputs * bins * frames);
+    let size = outputs * bins * frames;
     let linear = matches!(operands.nonlinearity, Nonlinearity::Linear);
-    // The values before the activation are kept only where gradients will ask for them.
-    let keep = T::OWNS_TAPE && !linear;
-    let mut result = vec![0f32; samples * size];
-    let mut sums = vec![0f32; if keep { samples * size } else { 0 }];
-    let kept: Vec<&mut [f32]> = if keep {
-        sums.chunks_mut(size).collect()
+    // The values before the activation are kept where gradients will ask for them; those of a rectifier can
+    // be told from its output.
+    let keep = T::OWNS_TAPE && matches!(operands.nonlinearity, Nonlinearity::Prelu(_));
+    let mut result = buffers::take(samples * size);
+    let mut sums = buffers::take(if keep { samples * size } else { 0 });
+    let results = strips(&mut result, outputs, bins, frames);
+    let kept: Vec<Option<Strip>> = if keep {
+        let kept = strips(&mut sums, outputs, bins, frames);
+        kept.into_iter().map(Some).collect()
     } else {
-        (0..samples).map(|_| Default::default()).collect()
+        results.iter().map(|_| None).collect()
     };
-    result
-        .par_chunks_mut(size)
-        .zip(kept)
+    results.into_par_iter().zip(kept).for_each_init(
+        Scratch::default,
+        |scratch, (mut out, kept)| {
+            sum_of_parts(&operands, &packed, &bias, &mut out, scratch);
+            if let Some(mut kept) = kept {
+                for (kept, out) in kept.channels.iter_mut().zip(&out.channels) {
+                    kept.copy_from_slice(out);
+                }
+            }
+            if !linear {
+                for (out, &slope) in out.channels.iter_mut().zip(&slopes) {
+                    out.iter_mut()
+                        .for_each(|x| *x = if *x > 0.0 { *x } else { *x * slope });
+                }
+            }
+        },
+    );
+    let shape = (samples, outputs, bins, frames);
+    let out = Batch::new(device, Arc::new(result), shape)?;
+    if T::OWNS_TAPE {
+        let node = out.node.clone();
+        let before = match &operands.nonlinearity {
+            Nonlinearity::Linear => None,
+            Nonlinearity::Relu => Some(out.data.clone()),
+            Nonlinearity::Prelu(_) => Some(Arc::new(sums)),
+        };
+        tape.add_backward_op(move |gradients| {
+            let mut g = std::mem::take(&mut **gradients.get_or_alloc_mut(&node)?);
+            let values = before.as_ref().map(|b| b.as_slice());
+            backward(&operands, &slopes, values, &mut g, gradients)?;
+            buffers::give(g);
+            before.into_iter().for_each(buffers::give_shared);
+            let inputs = operands.parts.into_iter().map(|p| p.input);
+            for read in inputs.chain(operands.skip) {
+                buffers::give_shared(read.data);
+            }
+            Ok(())
+        });
+    }
+    Ok(out)
+}
+
+/// Bias, skip and the convolutions of all parts for one strip.
+fn sum_of_parts(
+    operands: &Operands,
+    packed: &[Packed],
+    bias: &[f32],
+    out: &mut Strip<'_>,
+    scratch: &mut Scratch,
+) {
+    let (_, _, bins, frames) = operands.parts[0].input.shape();
+    let (n, pixels, outputs) = (out.sample, bins * frames, bias.len());
+    let from = out.bins.start * frames;
+    for (c, out) in out.channels.iter_mut().enumerate() {
+        match &operands.skip {
+            None => out.fill(bias[c]),
+            Some(skip) => {
+                let skip = &skip.data[(n * outputs + c) * pixels + from..];
+                for (out, x) in out.iter_mut().zip(skip) {
+                    *out = bias[c] + x;
+                }
+            }
+        }
+    }
+    for (part, packed) in operands.parts.iter().zip(packed) {
+        copy_input(
+            part,
+            n,
+            operands.kernel,
+            out.bins.clone(),
+            &mut scratch.input,
+        );
+        let scale = part.scale.of(n, pixels);
+        for (y, bin) in out.bins.clone().enumerate() {
+            convolve_row(&scratch.input, packed, y, &mut scratch.row);
+            for (c, out) in out.channels.iter_mut().enumerate() {
+                let to = &mut out[y * frames..(y + 1) * frames];
+                let row = scratch.row.channel(c);
+                match scale {
+                    None => add(to, row),
+                    Some(scale) => {
+                        for ((to, x), s) in to.iter_mut().zip(row).zip(&scale[bin * frames..]) {
+                            *to += x * s;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Takes the gradient `g` of a layer's result to everything the layer read. `before` are the values before the
+/// activation, or others of the same signs if its slopes cannot be trained; `None` for a linear layer.
+fn backward(
+    operands: &Operands,
+    slopes: &[f32],
+    before: Option<&[f32]>,
+    g: &mut [f32],
+    gradients: &mut Gradients<f32, Cpu>,
+) -> std::result::Result<(), dfdx::tensor::CpuError> {
+    let (_, _, bins, frames) = operands.parts[0].input.shape();
+    let (outputs, pixels) = (slopes.len(), bins * frames);
+    let channel_sums: Vec<(f32, f32)> = g
+        .par_chunks_mut(pixels)
         .enumerate()
-        .for_each(|(n, (out, kept))| {
-            for (c, &b) in bias.iter().enumerate() {
-                out[c * pixels..(c + 1) * pixels].fill(b);
+        .map(|(at, g)| {
+            let slope = match before {
+                Some(before) => {
+                    let before = &before[at * pixels..(at + 1) * pixels];
+                    activation_gradient(g, before, slopes[at % outputs])
+                }
+                None => 0.0,
+            };
+            (total(g), slope)
+        })
+        .collect();
+    let db = gradients.get_or_alloc_mut(&operands.bias.tensor)?;
+    for sums in channel_sums.chunks_exact(outputs) {
+        db.iter_mut().zip(sums).for_each(|(db, (b, _))| *db += b);
+    }
+    if let Nonlinearity::Prelu(slopes) = &operands.nonlinearity {
+        let ds = gradients.get_or_alloc_mut(&slopes.tensor)?;
+        for sums in channel_sums.chunks_exact(outputs) {
+            ds.iter_mut().zip(sums).for_each(|(ds, (_, s))| *ds += s);
+        }
+    }
+    if let Some(skip) = &operands.skip {
+        add(gradients.get_or_alloc_mut(&skip.node)?, g);
+    }
+    for part in &operands.parts {
+        // Taken out and put back: dfdx lends one gradient at a time.
+        let mut dx = match part.constant {
+            true => Vec::new(),
+            false => std::mem::take(&mut **gradients.get_or_alloc_mut(&part.input.node)?),
+        };
+        let contributions = part_gradients(operands.kernel, part, g, outputs, &mut dx);
+        if !part.constant {
+            **gradients.get_or_alloc_mut(&part.input.node)? = dx;
+        }
+        let dw = gradients.get_or_alloc_mut(&part.weights.tensor)?;
+        contributions.iter().for_each(|sum| add(dw, sum));
+    }
+    Ok(())
+}
+
+/// Adds the gradient of a part's input to `dx`, unless it is constant; returns what every strip adds to that of
+/// its weights.
+fn part_gradients(
+    kernel: Kernel,
+    part: &Part,
+    g: &[f32],
+    outputs: usize,
+    dx: &mut [f32],
+) -> Vec<Vec<f32>> {
+    let (samples, channels, bins, frames) = part.input.shape();
+    let (pixels, size) = (bins * frames, outputs * bins * frames);
+    let packed = Packed::backward(&part.weights.numbers(), outputs, channels, kernel);
+    let tasks: Vec<Strip> = if part.constant {
+        let a_sample = (0..bins).step_by(STRIP);
+        (0..samples)
+            .flat_map(|sample| a_sample.clone().map(move |top| (sample, top)))
+            .map(|(sample, top)| Strip {
+                sample,
+                bins: top..(top + STRIP).min(bins),
+                channels: Vec::new(),
+            })
+            .collect()
+    } else {
+        strips(dx, channels, bins, frames)
+    };
+    tasks
+        .into_par_iter()
+        .map_init(Scratch::default, |scratch, mut to| {
+            let n = to.sample;
+            let g = &g[n * size..(n + 1) * size];
+            let shape = (outputs, bins, frames);
+            let gradient = &mut scratch.gradient;
+            gradient.copy_strip(g, shape, kernel, to.bins.clone());
+            if let Some(scale) = part.scale.of(n, pixels) {
+                gradient.multiply(scale, to.bins.start);
             }
-            if let Some(skip) = &operands.skip {
-                add(out, &skip.data[n * size..(n + 1) * size]);
-            }
-            let mut row = Row::new(outputs, frames);
-            for (part, packed) in operands.parts.iter().zip(&packed) {
-                let input = padded_input(part, n, operands.kernel);
-                for y in 0..bins {
-                    convolve_row(&input, packed, y, &mut row);
-                    for c in 0..outputs {
-                        let to = &mut out[c * pixels + y * frames..][..frames];
-                        match part.scale.of(n, pixels) {
-                            None => add(to, row.channel(c)),
-                            Some(scale) => {
-                                for ((to, x), s) in
-                                    to.iter_mut().zip(row.channel(c)).zip(&scale[y * frames..])
+            scratch.transposed.copy(gradient);
+            copy_input(part, n, kernel, to.bins.clone(), &mut scratch.input);
+            let mut dw = vec![0.0; outputs * channels * kernel.area()];
+            weight_gradient(&scratch.input, &scratch.transposed, &mut dw);
+            if !part.constant {
+                let mask = part.mask.of(n, pixels);
+                for (y, bin) in to.bins.clone().enumerate() {
+                    convolve_row(gradient, &packed, y, &mut scratch.row);
+                    for (c, dx) in to.channels.iter_mut().enumerate() {
+                        let dx = &mut dx[y * frames..(y + 1) * frames];
+                        let row = scratch.row.channel(c);
+                        match mask {
+                            None => add(dx, row),
+                            Some(mask) => {
+                                for ((dx, x), m) in
+                                    dx.iter_mut().zip(row).zip(&mask[bin * frames..])
                                 {
-                                    *to += x * s;
+                                    *dx += x * m;
                                 }
                             }
                         }
                     }
                 }
             }
-            if keep {
-                kept.copy_from_slice(out);
-            }
-            if !linear {
-                for (out, &slope) in out.chunks_exact_mut(pixels).zip(&slopes) {
-                    out.iter_mut()
-                        .for_each(|x| *x = if *x > 0.0 { *x } else { *x * slope });
-                }
-            }
-        });
-    let out = Batch::new(device, Arc::new(result), (samples, outputs, bins, frames))?;
-    if T::OWNS_TAPE {
-        let node = out.node.clone();
-        tape.add_backward_op(move |gradients| {
-            let g = std::mem::take(&mut **gradients.get_or_alloc_mut(&node)?);
-            backward(&operands, &slopes, &sums, g, gradients)
-        });
-    }
-    Ok(out)
-}
-
-/// What one sample adds to the gradients of weights.
-struct Contribution {
-    weights: Vec<Vec<f32>>,
-    bias: Vec<f32>,
-    slopes: Vec<f32>,
-}
-
-/// Takes the gradient `g` of a layer's result to everything the layer read. `sums` are the values before the
-/// activation, empty for a linear layer.
-fn backward(
-    operands: &Operands,
-    slopes: &[f32],
-    sums: &[f32],
-    mut g: Vec<f32>,
-    gradients: &mut Gradients<f32, Cpu>,
-) -> std::result::Result<(), dfdx::tensor::CpuError> {
-    let (_, _, bins, frames) = operands.parts[0].input.shape();
-    let outputs = slopes.len();
-    let (pixels, size, kernel) = (bins * frames, outputs * bins * frames, operands.kernel);
-    let packed: Vec<Option<Packed>> = operands
-        .parts
-        .iter()
-        .map(|p| {
-            let weights =
-                || Packed::backward(&p.weights.numbers(), outputs, p.input.shape().1, kernel);
-            (!p.constant).then(weights)
+            dw
         })
-        .collect();
-    let contributions: Vec<(Contribution, Vec<Vec<f32>>)> = g
-        .par_chunks_mut(size)
-        .enumerate()
-        .map(|(n, g)| {
-            let mut sum = Contribution {
-                weights: Vec::with_capacity(packed.len()),
-                bias: vec![0.0; outputs],
-                slopes: vec![0.0; outputs],
-            };
-            for c in 0..outputs {
-                let g = &mut g[c * pixels..(c + 1) * pixels];
-                if !sums.is_empty() {
-                    let before = &sums[n * size + c * pixels..][..pixels];
-                    sum.slopes[c] = activation_gradient(g, before, slopes[c]);
-                }
-                sum.bias[c] = total(g);
-            }
-            let mut inputs = Vec::with_capacity(packed.len());
-            for (part, packed) in operands.parts.iter().zip(&packed) {
-                let scaled = part.scale.of(n, pixels).map(|scale| {
-                    let mut g = g.to_vec();
-                    g.chunks_exact_mut(pixels).for_each(|g| multiply(g, scale));
-                    g
-                });
-                let g = scaled.as_deref().unwrap_or(g);
-                let channels = part.input.shape().1;
-                let mut dw = vec![0.0; outputs * channels * kernel.area()];
-                let x = padded_input(part, n, kernel);
-                weight_gradient(
-                    &x,
-                    &Transposed::from_image(g, outputs, bins, frames),
-                    &mut dw,
-                );
-                sum.weights.push(dw);
-                let mut dx = Vec::new();
-                if let Some(packed) = packed {
-                    dx = vec![0.0; channels * pixels];
-                    let padded = Padded::from_image(g, outputs, bins, frames, kernel);
-                    let mut row = Row::new(channels, frames);
-                    for y in 0..bins {
-                        convolve_row(&padded, packed, y, &mut row);
-                        for c in 0..channels {
-                            dx[c * pixels + y * frames..][..frames].copy_from_slice(row.channel(c));
-                        }
-                    }
-                    if let Some(mask) = part.mask.of(n, pixels) {
-                        dx.chunks_exact_mut(pixels)
-                            .for_each(|dx| multiply(dx, mask));
-                    }
-                }
-                inputs.push(dx);
-            }
-            (sum, inputs)
-        })
-        .collect();
-    if let Some(skip) = &operands.skip {
-        add(gradients.get_or_alloc_mut(&skip.node)?, &g);
-    }
-    for (i, part) in operands.parts.iter().enumerate() {
-        let dw = gradients.get_or_alloc_mut(&part.weights.tensor)?;
-        contributions
-            .iter()
-            .for_each(|(sum, _)| add(dw, &sum.weights[i]));
-        if !part.constant {
-            let (_, channels, ..) = part.input.shape();
-            let dx = gradients.get_or_alloc_mut(&part.input.node)?;
-            dx.par_chunks_mut(channels * pixels)
-                .zip(&contributions)
-                .for_each(|(dx, (_, inputs))| add(dx, &inputs[i]));
-        }
-    }
-    let db = gradients.get_or_alloc_mut(&operands.bias.tensor)?;
-    contributions.iter().for_each(|(sum, _)| add(db, &sum.bias));
-    if let Nonlinearity::Prelu(slopes) = &operands.nonlinearity {
-        let ds = gradients.get_or_alloc_mut(&slopes.tensor)?;
-        contributions
-            .iter()
-            .for_each(|(sum, _)| add(ds, &sum.slopes));
-    }
-    Ok(())
+        .collect()
 }
 
-fn padded_input(part: &Part, n: usize, kernel: Kernel) -> Padded {
+/// The bins `strip` of sample `n` of a part's input, masked.
+fn copy_input(
+    part: &Part,
+    n: usize,
+    kernel: Kernel,
+    strip: core::ops::Range<usize>,
+    to: &mut Padded,
+) {
     let (_, channels, bins, frames) = part.input.shape();
-    let pixels = bins * frames;
-    let size = channels * pixels;
+    let size = channels * bins * frames;
     let x = &part.input.data[n * size..(n + 1) * size];
-    let mut padded = Padded::from_image(x, channels, bins, frames, kernel);
-    if let Some(mask) = part.mask.of(n, pixels) {
-        for c in 0..channels {
-            for y in 0..bins {
-                multiply(padded.row_mut(c, y), &mask[y * frames..]);
-            }
-        }
+    let top = strip.start;
+    to.copy_strip(x, (channels, bins, frames), kernel, strip);
+    if let Some(mask) = part.mask.of(n, bins * frames) {
+        to.multiply(mask, top);
     }
-    padded
 }
 
 /// Turns the gradient after an activation into that before it; returns the gradient of the slope.
@@ -375,11 +465,5 @@ fn total(x: &[f32]) -> f32 {
 fn add(to: &mut [f32], x: &[f32]) {
     for (to, x) in to.iter_mut().zip(x) {
         *to += x;
-    }
-}
-
-fn multiply(to: &mut [f32], x: &[f32]) {
-    for (to, x) in to.iter_mut().zip(x) {
-        *to *= x;
     }
 }
