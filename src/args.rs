@@ -42,6 +42,10 @@ pub enum Command {
     #[cfg(feature = "train")]
     #[command(after_help = EXIT_CODES)]
     Train(crate::commands::train::Train),
+    /// Run the experiments of the thesis behind this codec again and write a report of them
+    #[cfg(feature = "train")]
+    #[command(after_help = EXIT_CODES)]
+    Reproduce(crate::commands::reproduce::Reproduce),
     /// Train the entropy coder's priors: a table built into the library, and part of the format
     #[cfg(feature = "train")]
     #[command(after_help = EXIT_CODES)]

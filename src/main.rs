@@ -32,6 +32,8 @@ fn main() -> ExitCode {
         #[cfg(feature = "train")]
         Command::Train(args) => commands::train::run(&args, quiet),
         #[cfg(feature = "train")]
+        Command::Reproduce(args) => commands::reproduce::run(&args, quiet),
+        #[cfg(feature = "train")]
         Command::Priors(args) => commands::priors::run(&args),
     };
     // The hook has printed its line by then.

@@ -18,6 +18,12 @@ impl Progress {
         Self::styled(quiet, ProgressBar::new(total as u64), style)
     }
 
+    /// A bar for work of which only the share done is known ([`Progress::at`]).
+    pub fn share(quiet: bool) -> Self {
+        let style = ProgressStyle::with_template("{bar:24} {percent:>3} % {elapsed} {msg}");
+        Self::styled(quiet, ProgressBar::new(1000), style)
+    }
+
     /// A spinner, for work whose length is not known.
     pub fn spinner(quiet: bool, message: &'static str) -> Self {
         let style = ProgressStyle::with_template("{spinner} {msg} {elapsed}");
@@ -47,6 +53,22 @@ impl Progress {
     /// Says what is being done.
     pub fn say(&self, message: impl Into<Cow<'static, str>>) {
         self.bar.set_message(message);
+    }
+
+    /// Of the work of [`Progress::share`] a share of 0..=1 is done; says what is being done, and how many seconds are
+    /// left if that is known.
+    pub fn at(&self, share: f64, what: &str, left: Option<f64>) {
+        self.bar
+            .set_position((share.clamp(0.0, 1.0) * 1000.0) as u64);
+        self.bar.set_message(match left {
+            Some(left) => format!("about {:.0} min left: {what}", (left / 60.0).ceil()),
+            None => what.to_owned(),
+        });
+    }
+
+    /// Runs something that prints, with the bar out of its way.
+    pub fn print<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.bar.suspend(print)
     }
 
     /// One step done.

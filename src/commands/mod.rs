@@ -7,6 +7,8 @@ pub mod inspect;
 pub mod plot;
 #[cfg(feature = "train")]
 pub mod priors;
+#[cfg(feature = "train")]
+pub mod reproduce;
 pub mod roundtrip;
 #[cfg(feature = "train")]
 pub mod train;

@@ -75,7 +75,7 @@ fn train(args: &Train, quiet: bool) -> Result<(), Failure> {
 }
 
 /// The command as it was given, but for where the program lies.
-fn command_line(arguments: impl Iterator<Item = std::ffi::OsString>) -> String {
+pub fn command_line(arguments: impl Iterator<Item = std::ffi::OsString>) -> String {
     let words: Vec<String> = arguments
         .skip(1)
         .map(|a| a.to_string_lossy().into_owned())

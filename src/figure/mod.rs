@@ -1,5 +1,7 @@
 //! The figure: waveform, spectrogram, mask and phase above one another, over one time axis.
 
+#[cfg(feature = "train")]
+pub mod chart;
 mod colour;
 mod panel;
 
@@ -31,32 +33,44 @@ pub struct Figure {
     pub phase: (String, Array2<f32>),
 }
 
-/// Draws the figure and returns it as a PNG.
-pub fn draw(figure: &Figure) -> Result<Vec<u8>, Fault> {
+/// Draws on a white sheet of `size` pixels under a title; returns a PNG.
+fn canvas(
+    title: &str,
+    size: (u32, u32),
+    draw: impl FnOnce(&panel::Area) -> panel::Drawn,
+) -> Result<Vec<u8>, Fault> {
     static REGISTER: Once = Once::new();
     // The font is a constant: were it bad, drawing text would fail below with an error.
     REGISTER.call_once(|| drop(register_font("sans-serif", FontStyle::Normal, FONT)));
     let failed = |what: &dyn std::fmt::Display| {
         Fault::Other(format!("the figure could not be drawn: {what}"))
     };
-
-    let panels = 3 + u32::from(figure.mask.is_some());
-    let height = TITLE + PANEL * panels;
-    let mut pixels = vec![0u8; (WIDTH * height * 3) as usize];
+    let (width, height) = (size.0, size.1 + TITLE);
+    let mut pixels = vec![0u8; (width * height * 3) as usize];
     {
-        let root = BitMapBackend::with_buffer(&mut pixels, (WIDTH, height)).into_drawing_area();
+        let root = BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area();
         root.fill(&WHITE).map_err(|e| failed(&e))?;
         let root = root
-            .titled(&figure.title, ("sans-serif", 22))
+            .titled(title, ("sans-serif", 22))
             .map_err(|e| failed(&e))?;
+        draw(&root).map_err(|e| failed(&e))?;
+        root.present().map_err(|e| failed(&e))?;
+    }
+    png(&pixels, width, height)
+}
+
+/// Draws the figure and returns it as a PNG.
+pub fn draw(figure: &Figure) -> Result<Vec<u8>, Fault> {
+    let panels = 3 + u32::from(figure.mask.is_some());
+    canvas(&figure.title, (WIDTH, PANEL * panels), |root| {
         let areas = root.split_evenly((panels as usize, 1));
         let mut areas = areas.iter();
-        let mut next = || areas.next().ok_or_else(|| failed(&"no room"));
+        let mut next = || areas.next().ok_or("no room");
 
         let (wave, rate) = &figure.wave;
         let seconds = wave.len() as f64 / f64::from(*rate);
         let top = f64::from(*rate) / 2000.0;
-        panel::wave(next()?, "waveform", wave, seconds).map_err(|e| failed(&e))?;
+        panel::wave(next()?, "waveform", wave, seconds)?;
 
         let (title, levels) = &figure.levels;
         let peak = levels.iter().copied().fold(figure.floor + 1.0, f32::max);
@@ -74,8 +88,7 @@ pub fn draw(figure: &Figure) -> Result<Vec<u8>, Fault> {
             (seconds, top),
             Some(&scale),
             |x| colour::level(position(x)),
-        )
-        .map_err(|e| failed(&e))?;
+        )?;
 
         if let Some((title, mask)) = &figure.mask {
             panel::image(
@@ -86,8 +99,7 @@ pub fn draw(figure: &Figure) -> Result<Vec<u8>, Fault> {
                 (seconds, top),
                 None,
                 colour::share,
-            )
-            .map_err(|e| failed(&e))?;
+            )?;
         }
 
         let (title, phase) = &figure.phase;
@@ -110,11 +122,9 @@ pub fn draw(figure: &Figure) -> Result<Vec<u8>, Fault> {
                     colour::phase(x)
                 }
             },
-        )
-        .map_err(|e| failed(&e))?;
-        root.present().map_err(|e| failed(&e))?;
-    }
-    png(&pixels, WIDTH, height)
+        )?;
+        Ok(())
+    })
 }
 
 /// 8-bit RGB pixels as the bytes of a PNG file.

@@ -7,8 +7,10 @@ use plotters::element::BitMapElement;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-type Area<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
-type Drawn = Result<(), Box<dyn std::error::Error>>;
+/// Part of a picture.
+pub type Area<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
+/// Whether drawing went well.
+pub type Drawn = Result<(), Box<dyn std::error::Error>>;
 
 /// Room for the colour bar and its labels at the right of every panel, so that all time axes agree.
 const BAR: u32 = 90;
@@ -159,11 +161,13 @@ fn time(seconds: &f64) -> String {
     format!("{seconds:.1} s")
 }
 
-fn text(size: i32) -> TextStyle<'static> {
+/// The style of all text.
+pub fn text(size: i32) -> TextStyle<'static> {
     ("sans-serif", size).into_font().color(&BLACK)
 }
 
-fn builder<'a, 'b>(area: &'a Area<'b>, title: &str) -> ChartBuilder<'a, 'b, BitMapBackend<'b>> {
+/// A chart with its caption and room for the labels of its axes.
+pub fn builder<'a, 'b>(area: &'a Area<'b>, title: &str) -> ChartBuilder<'a, 'b, BitMapBackend<'b>> {
     let mut builder = ChartBuilder::on(area);
     builder
         .caption(title, text(16))

@@ -66,6 +66,8 @@ pub struct Options {
     pub effort: Effort,
     /// Networks.
     pub networks: Networks,
+    /// Parts of the report.
+    pub sections: Vec<Section>,
     /// Folder where results are kept between runs, if any.
     pub store: Option<PathBuf>,
 }
@@ -164,7 +166,8 @@ pub fn run(options: &Options, on: &mut dyn FnMut(Event<'_>)) -> Result<Report> {
         Some(folder) => Store::open(folder)?,
         None => Store::default(),
     };
-    let rows = plan::rows(options.effort.griffin_lim);
+    let mut rows = plan::rows(options.effort.griffin_lim);
+    rows.retain(|row| options.sections.contains(&row.section));
     let mut bench = Bench {
         options,
         subjects,
