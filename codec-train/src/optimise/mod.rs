@@ -7,6 +7,9 @@
 //! images are frames x bins in dB above the origin.
 
 pub mod frozen;
+pub mod genetic;
+mod population;
 pub mod problem;
+pub mod sampling;
 
 pub use problem::{Fitness, Measures, Problem};

@@ -326,7 +326,7 @@ impl Problem {
         self.pesq_of(&self.sound(dense))
     }
 
-    /// Wide-band PESQ of a sound as long as the clip.
+    /// Wide-band PESQ of a sound as long as the clip, cut off at full scale as a WAV file of integers does.
     ///
     /// # Errors
     /// As [`Problem::pesq`].
@@ -337,7 +337,8 @@ impl Problem {
                 self.settings.rate
             )));
         }
-        metrics::pesq_wb(&self.pcm, pcm).map_err(|e| Error::Measure(e.to_string()))
+        metrics::pesq_wb(&self.pcm, &within_full_scale(pcm))
+            .map_err(|e| Error::Measure(e.to_string()))
     }
 
     /// How good a mask with the signal's own levels is; larger is better.
@@ -426,6 +427,7 @@ impl Problem {
     /// As [`Problem::pesq`].
     pub fn measure_sound(&self, mse: f64, pcm: &[f32]) -> Result<Measures> {
         let fail = |e: metrics::Error| Error::Measure(e.to_string());
+        let pcm = &within_full_scale(pcm)[..];
         Ok(Measures {
             mse,
             pesq_wb: self.pesq_of(pcm)?,
@@ -434,6 +436,10 @@ impl Problem {
             stoi: metrics::stoi(&self.pcm, pcm, self.settings.rate).map_err(fail)?,
         })
     }
+}
+
+fn within_full_scale(pcm: &[f32]) -> Vec<f32> {
+    pcm.iter().map(|x| x.clamp(-1.0, 1.0)).collect()
 }
 
 /// The direction of a spectral value, rounded to `bits` bits of angle if that is not zero.
