@@ -8,8 +8,10 @@
 
 pub mod frozen;
 pub mod genetic;
+pub mod gradient;
 mod population;
 pub mod problem;
 pub mod sampling;
+pub mod seeds;
 
 pub use problem::{Fitness, Measures, Problem};
