@@ -42,6 +42,9 @@ pub enum Command {
     #[cfg(feature = "train")]
     #[command(after_help = EXIT_CODES)]
     Train(crate::commands::train::Train),
+    /// Search for the pixels of a clip that are best kept, for one network
+    #[cfg(feature = "train")]
+    Optimize(crate::commands::optimize::Optimize),
     /// Run the experiments of the thesis behind this codec again and write a report of them
     #[cfg(feature = "train")]
     #[command(after_help = EXIT_CODES)]
@@ -279,7 +282,7 @@ fn parse_quality(text: &str) -> Result<f32, String> {
     parse_within(text, 0.0..=10.0)
 }
 
-fn parse_sparsity(text: &str) -> Result<f32, String> {
+pub fn parse_sparsity(text: &str) -> Result<f32, String> {
     parse_within(text, 0.0..=1.0)
 }
 

@@ -34,6 +34,8 @@ fn main() -> ExitCode {
         #[cfg(feature = "train")]
         Command::Reproduce(args) => commands::reproduce::run(&args, quiet),
         #[cfg(feature = "train")]
+        Command::Optimize(args) => commands::optimize::run(&args, quiet),
+        #[cfg(feature = "train")]
         Command::Priors(args) => commands::priors::run(&args),
     };
     // The hook has printed its line by then.

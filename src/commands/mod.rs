@@ -4,6 +4,8 @@ pub mod compare;
 pub mod decode;
 pub mod encode;
 pub mod inspect;
+#[cfg(feature = "train")]
+pub mod optimize;
 pub mod plot;
 #[cfg(feature = "train")]
 pub mod priors;
