@@ -40,8 +40,9 @@ pub fn pesq_nb(reference: &[f32], degraded: &[f32], rate: u32) -> Result<f64> {
     Ok(f64::from(pesq::score::mos_lqo(f64::from(raw))))
 }
 
-/// Checks the signals and makes 16-bit samples of them, both scaled by the factor that just avoids clipping:
-/// PESQ levels each signal itself, so a common gain changes nothing but the rounding.
+/// Checks the signals and makes 16-bit samples of them, each scaled so that it just does not clip: PESQ levels each
+/// signal itself, so that gains change nothing but the rounding, and a signal much louder than the other must not
+/// round that one to silence.
 fn prepare(
     reference: &[f32],
     degraded: &[f32],
@@ -50,11 +51,8 @@ fn prepare(
     check(reference, degraded, measure)?;
     check_sound(reference, Which::Reference, measure)?;
     check_sound(degraded, Which::Degraded, measure)?;
-    let peak = reference
-        .iter()
-        .chain(degraded)
-        .fold(0f32, |a, x| a.max(x.abs()));
     let integers = |signal: &[f32]| {
+        let peak = signal.iter().fold(0f32, |a, x| a.max(x.abs()));
         signal
             .iter()
             .map(|x| (x / peak * 32_000.0).round() as i16)
@@ -77,6 +75,31 @@ fn translate(error: pesq::PesqError, measure: &'static str, found: usize, needed
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn gains_change_next_to_nothing_however_large() {
+        // Bursts of a tone with noise, against the same with more noise.
+        let mut state = 1u32;
+        let mut noise = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / 8_388_608.0 - 1.0
+        };
+        let x: Vec<f32> = (0..32_000)
+            .map(|i| match i / 4_000 % 2 {
+                0 => 0.3 * (i as f32 * 0.2).sin() + 0.01 * noise(),
+                _ => 0.001 * noise(),
+            })
+            .collect();
+        let y: Vec<f32> = x.iter().map(|x| x + 0.05 * noise()).collect();
+        let score = |gain: f32| {
+            let y: Vec<f32> = y.iter().map(|y| y * gain).collect();
+            pesq_wb(&x, &y).expect("defined")
+        };
+        assert!(score(1.0) < 4.0);
+        for gain in [0.01, 10.0, 1e6] {
+            assert!((score(gain) - score(1.0)).abs() < 0.02, "{gain}");
+        }
+    }
 
     #[test]
     fn faulty_signals_are_named() {
