@@ -3,6 +3,8 @@
 use super::coded::{Measured, NamedModel, Subject};
 use super::plan::{Job, Search, SPARSITY};
 use crate::error::{Error, Result};
+use crate::optimise::sampling::Tilt;
+use crate::optimise::{genetic, gradient, seeds, Fitness, Problem};
 use codec_core::settings::{Policy, Settings};
 use codec_format::symbols::Mask;
 use ndarray::Array2;
@@ -39,12 +41,22 @@ impl Effort {
             Search::GeneticMse
             | Search::GeneticPesq
             | Search::GeneticNoReproduction
-            | Search::GeneticInformed
-            | Search::Seeds => format!(
+            | Search::GeneticInformed => format!(
                 "{} generations of {}, seed {}",
                 self.generations, self.population, self.seed
             ),
+            Search::Seeds => format!(
+                "{} seeds beside {}",
+                self.seeds(),
+                self.of(Search::GeneticInformed)
+            ),
         }
+    }
+
+    /// Seeds tried: a quarter of what a genetic search evaluates, and a few at least.
+    #[must_use]
+    pub fn seeds(&self) -> usize {
+        (self.generations * self.population / 4).max(8)
     }
 
     /// About how many seconds a job takes for a clip of `seconds` seconds: for telling what is left.
@@ -62,6 +74,7 @@ impl Effort {
                 | Search::StraightThrough
                 | Search::OptimisedValues => step * self.steps as f64,
                 Search::GeneticMse => 0.03 * clip * masks,
+                Search::Seeds => 0.06 * clip * self.seeds() as f64,
                 _ => 0.06 * clip * masks,
             },
             _ => clip,
@@ -209,9 +222,144 @@ impl Searcher<'_> {
         earlier: &dyn Fn(Search) -> Option<&'f Found>,
         report: &mut dyn FnMut(f64),
     ) -> Result<(Found, Measured)> {
-        let _ = (earlier, report);
-        Err(Error::Config(format!("{search:?} is not there yet")))
+        let problem = Problem::new(
+            &self.subject.clip.pcm,
+            &Settings::thesis(SPARSITY),
+            &self.network.model,
+        )?;
+        let before = |wanted: Search| {
+            earlier(wanted).ok_or_else(|| Error::Config(format!("{search:?} builds on {wanted:?}")))
+        };
+        let shape = (problem.frames(), problem.bins());
+        let mut found = Found {
+            shape,
+            ..Found::default()
+        };
+        let descent = gradient::Options {
+            seed: self.effort.seed,
+            ..gradient::Options::new(SPARSITY, self.effort.steps as u32)
+        };
+        match search {
+            Search::GradientReal => {
+                let relaxed = gradient::relaxed(&problem, &descent)?;
+                found.course = course(&relaxed.history);
+                let measured = self.real(&problem, &relaxed.mask)?;
+                found.real = Some(relaxed.mask.into_iter().collect());
+                return Ok((found, measured));
+            }
+            Search::GradientLargest => {
+                let real = before(Search::GradientReal)?.real.as_deref();
+                let mask = real.and_then(|real| Array2::from_shape_vec(shape, real.to_vec()).ok());
+                let mask = mask.ok_or_else(|| {
+                    Error::Config("the real-valued mask has another shape".into())
+                })?;
+                let kept = problem.random_mask(SPARSITY, 0)?.count_ones();
+                found.mask = Some(gradient::largest(&mask, kept));
+            }
+            Search::GradientAnnealed => found.mask = Some(gradient::annealed(&problem, &descent)?),
+            Search::StraightThrough => {
+                // Started from a mask that leans towards loud pixels: from a uniform one it ends in a worse place.
+                let start = Tilt {
+                    level: 0.3,
+                    ..descent.start
+                };
+                let descent = gradient::Options { start, ..descent };
+                found.mask = Some(gradient::straight_through(&problem, &descent)?);
+            }
+            Search::OptimisedValues => {
+                let mask = before(Search::StraightThrough)?
+                    .mask
+                    .clone()
+                    .unwrap_or_default();
+                let steps = self.effort.steps as u32;
+                found.levels = Some(gradient::optimise_values(&problem, &mask, steps, false)?);
+                found.mask = Some(mask);
+            }
+            Search::GeneticMse
+            | Search::GeneticPesq
+            | Search::GeneticNoReproduction
+            | Search::GeneticInformed => {
+                let evolution = self.bred(&problem, search, report)?;
+                found.course = course(&evolution.history);
+                found.mask = Some(evolution.mask);
+            }
+            Search::Seeds => {
+                let settings = before(Search::GeneticInformed)?.settings();
+                let limit = self.subject.code(&settings, self.network)?.bytes;
+                let phase = settings.phase;
+                let seed = self.effort.seed;
+                let sparsity = seeds::sparsity_for(&problem, limit, seed, phase)?;
+                let best = seeds::search(
+                    &problem,
+                    &seeds::Options {
+                        sparsity,
+                        fitness: Fitness::Pesq,
+                        first: seed,
+                        count: self.effort.seeds() as u32,
+                        limit: Some((limit, phase)),
+                        progress: false,
+                    },
+                )?;
+                found.seed = Some((sparsity, best.seed));
+            }
+        }
+        let coded = self.subject.code(&found.settings(), self.network)?;
+        let measured = self.subject.measure(&coded, self.network)?;
+        Ok((found, measured))
     }
+
+    /// A genetic search, gone on with where it was stopped.
+    fn bred(
+        &self,
+        problem: &Problem,
+        search: Search,
+        report: &mut dyn FnMut(f64),
+    ) -> Result<genetic::Evolution> {
+        let fitness = match search {
+            Search::GeneticMse => Fitness::Mse,
+            _ => Fitness::Pesq,
+        };
+        let recipe = match search {
+            Search::GeneticInformed => genetic::Options::informed(SPARSITY, fitness),
+            _ => genetic::Options::thesis(SPARSITY, fitness),
+        };
+        let generations = self.effort.generations as u32;
+        let options = genetic::Options {
+            population: self.effort.population,
+            generations,
+            reproduction: search != Search::GeneticNoReproduction,
+            seed: self.effort.seed,
+            checkpoint: self.checkpoint.clone(),
+            resume: true,
+            ..recipe
+        };
+        let told = genetic::run_while(problem, &options, |done| {
+            report(f64::from(done) / f64::from(generations.max(1)));
+            true
+        })?;
+        // Nobody stops it, so it ends.
+        told.ok_or_else(|| Error::Config("the search was stopped".into()))
+    }
+
+    /// What a real-valued mask would give, and the bytes of the file that keeps every pixel: a real-valued mask
+    /// needs them all, and its own values besides.
+    fn real(&self, problem: &Problem, mask: &Array2<f32>) -> Result<Measured> {
+        let every = self.subject.code(&Settings::thesis(0.0), self.network)?;
+        let dense = gradient::complete(problem, mask)?;
+        let sound = problem.sound(&dense);
+        Ok(Measured {
+            bytes: Some(every.bytes as f64),
+            mse: Some(problem.mse(&dense)),
+            phases: Some(1.0),
+            ..Measured::of_sound(&self.subject.clip.pcm, &sound, self.subject.rate)
+        })
+    }
+}
+
+/// A history of two numbers as a course.
+fn course(history: &[(f64, f64)]) -> Vec<[f64; 3]> {
+    let points = history.iter().enumerate();
+    points.map(|(at, &(a, b))| [at as f64, a, b]).collect()
 }
 
 #[cfg(test)]
