@@ -38,6 +38,9 @@ pub enum Command {
     /// Encode, decode, compare and plot in one go
     #[command(after_help = EXIT_CODES)]
     Roundtrip(Roundtrip),
+    /// Rate against quality over a folder of clips, beside Opus where ffmpeg is there: table, CSV and plot
+    #[command(after_help = EXIT_CODES)]
+    Bench(Bench),
     /// Train a completion network on a folder of audio
     #[cfg(feature = "train")]
     #[command(after_help = EXIT_CODES)]
@@ -251,6 +254,31 @@ pub struct Roundtrip {
     pub out_dir: PathBuf,
     #[command(flatten)]
     pub coding: Coding,
+}
+
+/// `sparc bench`.
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// Folder of audio files
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Targets in bits a second
+    #[arg(long, value_name = "BPS,...", value_delimiter = ',', value_parser = parse_bitrate,
+        default_value = "3000,4500,6000,7500,9000,12000")]
+    pub rates: Vec<u32>,
+    /// Measure Opus too, by ffmpeg with libopus (narrow band below about 9 kbit/s)
+    #[arg(long)]
+    pub opus: bool,
+    /// Targets for Opus
+    #[arg(long, value_name = "BPS,...", value_delimiter = ',', value_parser = parse_bitrate,
+        default_value = "6000,8000,10000,12000,16000")]
+    pub opus_rates: Vec<u32>,
+    /// Folder for bench.csv and bench.png
+    #[arg(short = 'd', long, value_name = "DIR")]
+    pub out_dir: Option<PathBuf>,
+    /// Model file that completes the image, or `none` [default: the built-in one]
+    #[arg(long, value_name = "FILE")]
+    pub model: Option<PathBuf>,
 }
 
 /// Lowest and highest bitrate taken, bits a second.

@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         Command::Compare(args) => commands::compare::run(&args),
         Command::Plot(args) => commands::plot::run(&args, quiet),
         Command::Roundtrip(args) => commands::roundtrip::run(&args, quiet),
+        Command::Bench(args) => commands::bench::run(&args, quiet),
         #[cfg(feature = "train")]
         Command::Train(args) => commands::train::run(&args, quiet),
         #[cfg(feature = "train")]

@@ -1,5 +1,6 @@
 //! The subcommands. Each returns what failed; an empty list is success.
 
+pub mod bench;
 pub mod compare;
 pub mod decode;
 pub mod encode;
