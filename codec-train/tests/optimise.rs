@@ -6,7 +6,9 @@ use codec_format::header::{PhaseKind, Stft, WindowKind};
 use codec_format::model::{Activation, Convolution, Layer, Model, Normalisation, Plane, Source};
 use codec_format::symbols::Mask;
 use codec_train::optimise::frozen::{Frozen, Observed};
-use codec_train::optimise::Problem;
+use codec_train::optimise::genetic::{self, Newcomers};
+use codec_train::optimise::{gradient, seeds, Fitness, Problem};
+use ndarray::ArrayView2;
 
 const BINS: usize = 65;
 
@@ -301,4 +303,174 @@ fn phases_that_are_not_stored_are_rebuilt_in_the_measured_file() {
         problem.file(&encoded, None).expect("written").len()
     };
     assert!(with(PhaseKind::None) * 2 < with(PhaseKind::All { bits: 6 }));
+}
+
+fn breeding(fitness: Fitness, newcomers: Newcomers) -> genetic::Options {
+    genetic::Options {
+        population: 10,
+        generations: 6,
+        newcomers,
+        ..genetic::Options::thesis(0.9, fitness)
+    }
+}
+
+#[test]
+fn breeding_improves_on_chance_and_keeps_the_count() {
+    let problem = problem(8_000);
+    for newcomers in [Newcomers::Uniform, Newcomers::Informed] {
+        let evolution = genetic::run(&problem, &breeding(Fitness::Mse, newcomers)).expect("a mask");
+        let random = problem.random_mask(0.9, 0).expect("a mask");
+        assert_eq!(evolution.mask.count_ones(), random.count_ones());
+        let best: Vec<f64> = evolution.history.iter().map(|h| h.0).collect();
+        assert_eq!(best.len(), 7);
+        assert!(best.windows(2).all(|b| b[0] <= b[1]), "{best:?}");
+        assert!(best[6] > best[0], "{best:?}");
+        // Ten at first, then all but the one survivor.
+        assert_eq!(evolution.evaluations, 10 + 6 * 9);
+        let dense = problem.complete(&evolution.mask, problem.stored());
+        assert_eq!(evolution.fitness, -problem.mse(&dense));
+    }
+}
+
+#[test]
+fn without_reproduction_the_best_still_survives() {
+    let options = genetic::Options {
+        reproduction: false,
+        ..breeding(Fitness::Pesq, Newcomers::Uniform)
+    };
+    let evolution = genetic::run(&problem(8_000), &options).expect("a mask");
+    let best: Vec<f64> = evolution.history.iter().map(|h| h.0).collect();
+    assert!(best.windows(2).all(|b| b[0] <= b[1]), "{best:?}");
+}
+
+#[test]
+fn a_killed_search_resumes_to_the_identical_result_on_any_number_of_threads() {
+    let problem = problem(8_000);
+    for (fitness, newcomers) in [
+        (Fitness::Pesq, Newcomers::Uniform),
+        (Fitness::Mse, Newcomers::Informed),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| genetic::Options {
+            checkpoint: Some(folder.path().join(name)),
+            resume: true,
+            ..breeding(fitness, newcomers)
+        };
+        let whole = genetic::run(&problem, &at("whole")).expect("a mask");
+        for stop in [0, 3] {
+            let stopped = genetic::run_while(&problem, &at("part"), |done| done < stop);
+            assert_eq!(stopped.expect("stopped"), None);
+        }
+        let single = rayon::ThreadPoolBuilder::new()
+            .num_threads(1)
+            .build()
+            .expect("a pool");
+        let resumed = single
+            .install(|| genetic::run(&problem, &at("part")))
+            .expect("a mask");
+        assert_eq!(resumed, whole);
+        let bytes = |name: &str| std::fs::read(folder.path().join(name)).expect("a checkpoint");
+        assert_eq!(bytes("part"), bytes("whole"));
+        // Another search does not take it up.
+        let other = genetic::Options {
+            seed: 9,
+            ..at("part")
+        };
+        let refused = genetic::run(&problem, &other).expect_err("refused");
+        assert!(refused.to_string().contains("another clip"), "{refused}");
+    }
+}
+
+#[test]
+fn descent_finds_better_masks_than_chance_and_fitted_levels_better_images() {
+    let problem = problem(8_000);
+    let random = problem.random_mask(0.9, 1).expect("a mask");
+    let error = |mask: &Mask, kept: ArrayView2<'_, f32>| problem.mse(&problem.complete(mask, kept));
+    let chance = error(&random, problem.stored());
+    let options = gradient::Options::new(0.9, 80);
+
+    let relaxed = gradient::relaxed(&problem, &options).expect("a mask");
+    let mean = relaxed.mask.mean().expect("pixels");
+    assert!((mean - 0.1).abs() < 0.01, "{mean}");
+    let dense = gradient::complete(&problem, &relaxed.mask).expect("an image");
+    let real = problem.mse(&dense);
+    assert!(real < 0.8 * chance, "{real} for {chance}");
+
+    let count = random.count_ones();
+    let largest = gradient::largest(&relaxed.mask, count);
+    assert_eq!(largest.count_ones(), count);
+    let descended = gradient::straight_through(&problem, &options).expect("a mask");
+    assert_eq!(descended.count_ones(), count);
+    let (lost, kept) = (
+        error(&largest, problem.stored()),
+        error(&descended, problem.stored()),
+    );
+    assert!(kept < lost && kept < chance, "{kept} {lost} {chance}");
+    let annealed = gradient::annealed(&problem, &options).expect("a mask");
+    assert_eq!(annealed.count_ones(), count);
+
+    let levels = gradient::optimise_values(&problem, &descended, 60, false).expect("levels");
+    let stored = levels.mapv(|x| problem.stored_level(x));
+    let fitted = error(&descended, stored.view());
+    assert!(fitted < 0.9 * kept, "{fitted} for {kept}");
+    // And the file holds them.
+    let policy = Policy::Explicit {
+        mask: descended,
+        levels: Some(levels),
+    };
+    let phase = problem.settings().phase;
+    let encoded = problem.encode(policy, phase, None).expect("encoded");
+    let measured = problem.measure(&encoded).expect("measured");
+    assert!((measured.mse - fitted).abs() < 1e-3);
+}
+
+#[test]
+fn descent_is_the_same_each_time() {
+    let problem = problem(6_000);
+    let options = gradient::Options::new(0.9, 8);
+    let twice = [(); 2].map(|()| gradient::relaxed(&problem, &options).expect("a mask"));
+    assert_eq!(twice[0], twice[1]);
+}
+
+#[test]
+fn a_seed_is_chosen_that_gives_a_file_no_larger_than_asked() {
+    let problem = problem(8_000);
+    let phase = PhaseKind::None;
+    let limit = 2_000;
+    let sparsity = seeds::sparsity_for(&problem, limit, 1, phase).expect("a sparsity");
+    let size = |sparsity| seeds::bytes(&problem, sparsity, 1, phase).expect("a size");
+    assert!(size(sparsity) <= limit && size(sparsity - 1e-3) > limit);
+    let options = seeds::Options {
+        sparsity,
+        fitness: Fitness::Mse,
+        first: 1,
+        count: 20,
+        limit: Some((limit, phase)),
+        progress: false,
+    };
+    let found = seeds::search(&problem, &options).expect("a seed");
+    assert!(found.fitness > found.mean);
+    let again = problem.random_mask(sparsity, found.seed).expect("a mask");
+    assert_eq!(found.mask, again);
+    assert!(seeds::bytes(&problem, sparsity, found.seed, phase).expect("a size") <= limit);
+    assert!(seeds::sparsity_for(&problem, 20, 1, phase).is_err());
+}
+
+#[test]
+fn networks_that_are_no_chain_are_bred_for_but_not_descended_on() {
+    let mut model = model();
+    // The last layer sees the first too.
+    model.layers[2].sources = vec![Source::Layer(1), Source::Layer(0)];
+    model.layers[2].inputs = 8;
+    model.layers[2].weights = vec![0.125; 8];
+    let problem = Problem::new(&voice(6_000), &settings(), &model).expect("a problem");
+    let options = genetic::Options {
+        generations: 1,
+        population: 4,
+        ..breeding(Fitness::Mse, Newcomers::Uniform)
+    };
+    assert!(genetic::run(&problem, &options).is_ok());
+    let refused = gradient::relaxed(&problem, &gradient::Options::new(0.9, 2));
+    let text = refused.expect_err("refused").to_string();
+    assert!(text.contains("chain of layers"), "{text}");
 }
