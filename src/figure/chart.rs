@@ -18,7 +18,7 @@ const COLOURS: [RGBColor; 6] = [
     RGBColor(92, 92, 96),
 ];
 /// Room for the labels of horizontal bars.
-const BAR_LABELS: u32 = 330;
+const BAR_LABELS: u32 = 450;
 
 /// A line: its name in the legend (none if empty) and its points.
 #[derive(Debug, Clone, PartialEq)]
@@ -309,12 +309,16 @@ fn draw_bars(area: &Area, chart: &Bars) -> Drawn {
         area.draw(&Text::new(shown, (x + 5, y), style))?;
     }
     if chart.bars.iter().any(|bar| bar.mark.is_some()) {
-        let (x, y) = drawn.backend_coord(&(to, 0.0));
-        let at = (x - columns.start - 8, y - rows.start - 12);
+        // Beside the caption, where no bar can be.
+        let (width, _) = area.dim_in_pixel();
         let style = text(13)
             .color(&COLOURS[1])
             .pos(Pos::new(HPos::Right, VPos::Center));
-        area.draw(&Text::new(chart.marks.clone(), at, style))?;
+        area.draw(&Text::new(
+            chart.marks.clone(),
+            (width as i32 - 24, 14),
+            style,
+        ))?;
     }
     Ok(())
 }

@@ -29,7 +29,7 @@ pub struct Effort {
 }
 
 impl Effort {
-    /// What a search's result depends on, in words.
+    /// What a search's result depends on, in words; the last number of the gradient's is raised when its rates change.
     #[must_use]
     pub fn of(&self, search: Search) -> String {
         match search {
@@ -37,19 +37,32 @@ impl Effort {
             | Search::GradientLargest
             | Search::GradientAnnealed
             | Search::StraightThrough
-            | Search::OptimisedValues => format!("{} steps, seed {}", self.steps, self.seed),
+            | Search::OptimisedValues => format!("{} steps, seed {}, 2", self.steps, self.seed),
             Search::GeneticMse
             | Search::GeneticPesq
             | Search::GeneticNoReproduction
-            | Search::GeneticInformed => format!(
-                "{} generations of {}, seed {}",
-                self.generations, self.population, self.seed
-            ),
+            | Search::GeneticInformed => {
+                let (generations, population) = self.shape(search);
+                format!(
+                    "{generations} generations of {population}, seed {}",
+                    self.seed
+                )
+            }
             Search::Seeds => format!(
                 "{} seeds beside {}",
                 self.seeds(),
                 self.of(Search::GeneticInformed)
             ),
+        }
+    }
+
+    /// Generations and masks of a generation. The informed search has half as many in twice the generations: it
+    /// evaluates about as many masks as the others.
+    #[must_use]
+    pub fn shape(&self, search: Search) -> (usize, usize) {
+        match search {
+            Search::GeneticInformed => (2 * self.generations, (self.population / 2).max(4)),
+            _ => (self.generations, self.population),
         }
     }
 
@@ -237,6 +250,8 @@ impl Searcher<'_> {
         };
         let descent = gradient::Options {
             seed: self.effort.seed,
+            // A value must be able to cross from one side to the other, in however few steps.
+            rate: (30.0 / self.effort.steps.max(1) as f32).clamp(0.01, 0.6),
             ..gradient::Options::new(SPARSITY, self.effort.steps as u32)
         };
         match search {
@@ -323,9 +338,10 @@ impl Searcher<'_> {
             Search::GeneticInformed => genetic::Options::informed(SPARSITY, fitness),
             _ => genetic::Options::thesis(SPARSITY, fitness),
         };
-        let generations = self.effort.generations as u32;
+        let (generations, population) = self.effort.shape(search);
+        let generations = generations as u32;
         let options = genetic::Options {
-            population: self.effort.population,
+            population,
             generations,
             reproduction: search != Search::GeneticNoReproduction,
             seed: self.effort.seed,

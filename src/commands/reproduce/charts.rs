@@ -239,7 +239,7 @@ fn bars(report: &Report, section: Section) -> Option<Sheet> {
     (!rows.is_empty()).then_some(Sheet {
         panels,
         columns: 1,
-        size: (1000, height),
+        size: (1120, height),
     })
 }
 

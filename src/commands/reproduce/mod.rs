@@ -46,7 +46,7 @@ pub struct Reproduce {
     /// Generations of the genetic searches
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub generations: Option<u32>,
-    /// Masks of a generation
+    /// Masks of a generation; the informed search has fewer in more generations, as many in all
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(4..=10_000))]
     pub population: Option<u32>,
     /// Steps of the gradient method
@@ -114,7 +114,7 @@ pub fn run(args: &Reproduce, quiet: bool) -> Vec<Failure> {
 
 fn options(args: &Reproduce, networks: Networks) -> Options {
     let (clips, seconds, generations, steps, griffin_lim) = match args.budget {
-        Budget::Quick => (2, 1.5, 6, 60, 32),
+        Budget::Quick => (2, 1.5, 3, 40, 32),
         Budget::Full => (3, 2.0, 40, 400, 100),
     };
     let number = |given: Option<u32>, default: usize| given.map_or(default, |n| n as usize);

@@ -21,7 +21,7 @@ pub fn printed(row: &Row, head: bool) -> String {
     if head {
         let _ = writeln!(
             out,
-            "\n{}\n{:<62} {:>7} {:>7} {:>8} {:>8} {:>8} {:>6} {:>7}",
+            "\n{}\n{:<72} {:>7} {:>7} {:>8} {:>8} {:>8} {:>6} {:>7}",
             row.section.title(),
             "",
             "bytes",
@@ -36,7 +36,7 @@ pub fn printed(row: &Row, head: bool) -> String {
     let m = &row.mean;
     let _ = writeln!(
         out,
-        "{:<62} {:>7} {:>7} {:>8} {:>8} {:>8} {:>6} {:>7}",
+        "{:<72} {:>7} {:>7} {:>8} {:>8} {:>8} {:>6} {:>7}",
         row.label,
         cell(m.bytes, 0),
         cell(m.kilobits(), 1),
@@ -217,7 +217,7 @@ fn remarks(out: &mut String, report: &Report, section: Section) {
             say(format!(
                 "The thesis needed 56 to 74 % of the phases with its thresholds, but does not say what its decibels \
                  are relative to. Shares of the pixels at or above the thresholds on these clips, by what they may \
-                 mean:\n\n| levels of | {} |\n|---|{}|\n{}\n\nThe first comes nearest, and is the one that the rows \
+                 mean:\n\n| levels of | {} |\n|---|{}\n{}\n\nThe first comes nearest, and is the one that the rows \
                  above use. Phases that are not stored are rebuilt by the decoder, with the stored ones held.",
                 heads.join(" | "),
                 "--:|".repeat(heads.len()),
