@@ -142,7 +142,7 @@ pub struct Training {
     pub clip: f32,
     /// Seed of weights, crops and settings.
     pub seed: u64,
-    /// Steps between validations, checkpoints and lines of the log.
+    /// Steps between validations, checkpoints and lines of the log; 0 for once an epoch.
     pub validate_every: u64,
 }
 
@@ -249,8 +249,13 @@ impl Config {
     /// [`Error::Config`] naming the line or the value that is wrong.
     pub fn parse(text: &str) -> Result<Self> {
         let config: Config = toml::from_str(text).map_err(|e| Error::Config(e.to_string()))?;
-        config.check()?;
-        Ok(config)
+        config.checked()
+    }
+
+    /// The configuration, if its values can be used.
+    pub(crate) fn checked(self) -> Result<Self> {
+        self.check()?;
+        Ok(self)
     }
 
     fn check(&self) -> Result<()> {
@@ -268,8 +273,8 @@ impl Config {
         if !(m.scale > 0.0 && m.scale.is_finite() && m.offset.is_finite()) {
             return fail("scale must be positive and offset finite".into());
         }
-        if t.steps == 0 || t.batch == 0 || t.batch > 4096 || t.validate_every == 0 {
-            return fail("steps, batch and validate_every must be at least 1".into());
+        if t.steps == 0 || t.batch == 0 || t.batch > 4096 {
+            return fail("steps must be at least 1, batch from 1 to 4096".into());
         }
         if !(8..=4096).contains(&t.frames) {
             return fail("frames of a crop must be from 8 to 4096".into());

@@ -41,6 +41,9 @@ pub enum Error {
     /// A network whose layers do not fit together.
     #[error("network: {0}")]
     Network(String),
+    /// Weights of another program that cannot be taken.
+    #[error("safetensors: {0}")]
+    Weights(String),
     /// The loss or a gradient is no longer a number.
     #[error(
         "training diverged at step {step}: the loss is {loss}; a lower learning rate may help"
@@ -57,6 +60,9 @@ pub enum Error {
     /// The tensor library failed.
     #[error("tensor library: {0}")]
     Tensor(#[from] dfdx::tensor::CpuError),
+    /// A device other than the processor failed, or is not there.
+    #[error("device: {0}")]
+    Device(String),
     /// Analysis or inference failed.
     #[error(transparent)]
     Core(#[from] codec_core::Error),

@@ -2,6 +2,8 @@
 
 use crate::data::Corpus;
 use crate::error::Result;
+use crate::options::CodingLoss;
+use codec_format::limits::Limits;
 use codec_format::model::{Model, WeightCoding};
 
 /// What goes into a model's metadata.
@@ -13,10 +15,14 @@ pub struct Provenance<'a> {
     pub seed: u64,
     /// Steps taken.
     pub steps: u64,
+    /// How often the crops of these steps would have covered the clips.
+    pub epochs: f64,
     /// The step whose weights these are.
     pub best_step: u64,
     /// Its validation loss.
     pub best: f32,
+    /// What storing the weights in fewer bits costs.
+    pub codings: Vec<CodingLoss>,
     /// The configuration, TOML.
     pub config: &'a str,
     /// The command line.
@@ -26,6 +32,12 @@ pub struct Provenance<'a> {
 /// `model` with metadata in place of what it had.
 #[must_use]
 pub fn with_metadata(mut model: Model, from: &Provenance<'_>) -> Model {
+    let loss_of = |name: &str| {
+        let coding = from.codings.iter().find(|c| c.name == name);
+        coding
+            .and_then(|c| c.loss)
+            .map_or(String::new(), |loss| format!("{loss:.6}"))
+    };
     let text = [
         (
             "GENERATOR",
@@ -37,8 +49,11 @@ pub fn with_metadata(mut model: Model, from: &Provenance<'_>) -> Model {
         ("DATA_SECONDS", format!("{:.0}", from.corpus.seconds())),
         ("SEED", from.seed.to_string()),
         ("STEPS", from.steps.to_string()),
+        ("EPOCHS", format!("{:.2}", from.epochs)),
         ("BEST_STEP", from.best_step.to_string()),
         ("VALID_LOSS", format!("{:.6}", from.best)),
+        ("VALID_LOSS_F16", loss_of("f16")),
+        ("VALID_LOSS_I8", loss_of("i8")),
         ("CONFIG", from.config.to_owned()),
         ("COMMAND", from.command.to_owned()),
     ];
@@ -50,12 +65,30 @@ pub fn with_metadata(mut model: Model, from: &Provenance<'_>) -> Model {
     model
 }
 
-/// A model file with full-precision weights.
+/// The codings of weights by name, the most precise first.
+pub const CODINGS: [(&str, WeightCoding); 3] = [
+    ("f32", WeightCoding::F32),
+    ("f16", WeightCoding::F16),
+    ("i8", WeightCoding::I8),
+];
+
+/// A model file with weights in the coding asked for.
 ///
 /// # Errors
-/// [`crate::Error::Format`] if the model exceeds a limit of the format.
-pub fn bytes(model: &Model) -> Result<Vec<u8>> {
-    Ok(codec_format::model_file::write(model, WeightCoding::F32)?)
+/// [`crate::Error::Format`] if the model exceeds a limit of the format, or a weight the coding.
+pub fn bytes(model: &Model, coding: WeightCoding) -> Result<Vec<u8>> {
+    Ok(codec_format::model_file::write(model, coding)?)
+}
+
+/// The model as a decoder will have it from a file with that coding.
+///
+/// # Errors
+/// As [`bytes`].
+pub fn rounded(model: &Model, coding: WeightCoding) -> Result<Model> {
+    Ok(codec_format::model_file::read(
+        &bytes(model, coding)?,
+        &Limits::default(),
+    )?)
 }
 
 /// Today, or the day of `SOURCE_DATE_EPOCH` where that is set, as `YYYY-MM-DD` (UTC).

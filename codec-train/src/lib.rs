@@ -11,6 +11,8 @@
 pub mod buffers;
 pub mod checkpoint;
 pub mod config;
+#[cfg(feature = "cuda")]
+mod cuda;
 pub mod data;
 pub mod error;
 pub mod examples;
@@ -21,8 +23,11 @@ pub mod loss;
 pub mod network;
 pub mod optimise;
 pub mod optimiser;
+pub mod options;
+pub mod portable;
 pub mod priors;
 pub mod reproduce;
+pub mod safetensors;
 pub mod train;
 
 pub use error::{Error, Result};

@@ -30,7 +30,7 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    fn plane(&self, plane: Plane) -> &Arc<Vec<f32>> {
+    pub(crate) fn plane(&self, plane: Plane) -> &Arc<Vec<f32>> {
         match plane {
             Plane::Values => &self.values,
             Plane::Image => &self.image,
@@ -45,28 +45,28 @@ impl Inputs {
 pub struct Network {
     device: Cpu,
     /// The model without weights: what to build and what to export into.
-    skeleton: Model,
-    layers: Vec<TrainableLayer>,
+    pub(crate) skeleton: Model,
+    pub(crate) layers: Vec<TrainableLayer>,
 }
 
 #[derive(Debug, Clone)]
-struct TrainableLayer {
-    groups: Vec<Group>,
-    bias: Weights,
-    slopes: Option<Weights>,
+pub(crate) struct TrainableLayer {
+    pub(crate) groups: Vec<Group>,
+    pub(crate) bias: Weights,
+    pub(crate) slopes: Option<Weights>,
 }
 
 /// Sources that share observation, and so one convolution.
 #[derive(Debug, Clone)]
-struct Group {
-    from: Reads,
+pub(crate) struct Group {
+    pub(crate) from: Reads,
     /// Where the group's channels stand among the layer's inputs.
-    channels: Vec<usize>,
-    weights: Weights,
+    pub(crate) channels: Vec<usize>,
+    pub(crate) weights: Weights,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-enum Reads {
+pub(crate) enum Reads {
     /// Planes observed everywhere, or read by a plain convolution.
     Planes(Vec<Plane>),
     /// The values, by a sparse convolution.
@@ -116,7 +116,7 @@ impl Network {
                 }
             }
             let (kernel, outputs, inputs) = (
-                kernel(spec),
+                kernel_of(spec),
                 usize::from(spec.outputs),
                 usize::from(spec.inputs),
             );
@@ -184,7 +184,7 @@ impl Network {
             let (outputs, inputs, area) = (
                 usize::from(spec.outputs),
                 usize::from(spec.inputs),
-                kernel(spec).area(),
+                kernel_of(spec).area(),
             );
             spec.weights = vec![0.0; outputs * inputs * area];
             for group in &layer.groups {
@@ -257,7 +257,7 @@ impl Network {
         inputs: &Inputs,
         done: &[(Batch, PerPixel)],
     ) -> Result<(Operands, PerPixel)> {
-        let kernel = kernel(spec);
+        let kernel = kernel_of(spec);
         let (n, bins, frames) = (inputs.samples, inputs.bins, inputs.frames);
         let sparse = spec.convolution == Convolution::Sparse;
         let mut parts = Vec::new();
@@ -328,7 +328,7 @@ impl Network {
     }
 }
 
-fn kernel(spec: &Layer) -> Kernel {
+pub(crate) fn kernel_of(spec: &Layer) -> Kernel {
     Kernel {
         bins: usize::from(spec.kernel_bins),
         frames: usize::from(spec.kernel_frames),
@@ -363,7 +363,8 @@ fn check(before: &[Layer], spec: &Layer, at: usize) -> Result<()> {
         }
     }
     let outputs = usize::from(spec.outputs);
-    if spec.weights.len() != outputs * inputs * kernel(spec).area() || spec.bias.len() != outputs {
+    if spec.weights.len() != outputs * inputs * kernel_of(spec).area() || spec.bias.len() != outputs
+    {
         return fail("the number of its weights or biases is wrong");
     }
     match &spec.activation {
@@ -402,7 +403,7 @@ fn counts(mask: Option<&[f32]>, bins: usize, frames: usize, kernel: Kernel) -> V
 
 /// The factor of a sparse convolution at every pixel (Uhrig et al. 2017, eq. 2, times the kernel's area):
 /// area over observed pixels, zero where there is none.
-fn normaliser(
+pub(crate) fn normaliser(
     mask: &PerPixel,
     samples: usize,
     bins: usize,
@@ -429,7 +430,7 @@ fn normaliser(
 }
 
 /// The mask after a sparse layer (Uhrig et al. 2017, eq. 3): max pooling by the kernel, the union over sources.
-fn spread(
+pub(crate) fn spread(
     masks: &[PerPixel],
     samples: usize,
     bins: usize,
@@ -461,7 +462,7 @@ pub fn initialise(model: &mut Model, rng: &mut impl Rng) {
     for (at, layer) in model.layers.iter_mut().enumerate() {
         let (outputs, fan) = (
             usize::from(layer.outputs),
-            usize::from(layer.inputs) * kernel(layer).area(),
+            usize::from(layer.inputs) * kernel_of(layer).area(),
         );
         let deviation = if at == last && model.residual {
             0.0

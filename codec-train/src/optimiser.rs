@@ -31,7 +31,7 @@ pub struct State {
 }
 
 impl AdamW {
-    /// One step; returns the length of the gradient before clipping.
+    /// One step by the gradients on dfdx's tape; returns their length before clipping.
     ///
     /// # Errors
     /// If the tensor library cannot allocate.
@@ -42,13 +42,28 @@ impl AdamW {
         state: &mut State,
         rate: f32,
     ) -> Result<f32, CpuError> {
-        let mut parameters: Vec<(&mut Weights, bool)> = network.parameters_mut();
-        let mut found = Vec::with_capacity(parameters.len());
-        for (weights, _) in &parameters {
+        let mut found = Vec::new();
+        for (weights, _) in network.parameters_mut() {
             found.push(std::mem::take(
                 &mut **gradients.get_or_alloc_mut(&weights.tensor)?,
             ));
         }
+        Ok(self.apply(network, &found, state, rate))
+    }
+
+    /// One step by `found`, a gradient for each of the network's parameters in their order; returns their length
+    /// before clipping.
+    ///
+    /// # Panics
+    /// If `state` is of another network.
+    pub fn apply(
+        &self,
+        network: &mut Network,
+        found: &[Vec<f32>],
+        state: &mut State,
+        rate: f32,
+    ) -> f32 {
+        let mut parameters: Vec<(&mut Weights, bool)> = network.parameters_mut();
         if state.first.is_empty() {
             state.first = found.iter().map(|g| vec![0.0; g.len()]).collect();
             state.second = state.first.clone();
@@ -70,7 +85,7 @@ impl AdamW {
         let correct2 = 1.0 - f64::from(self.beta2).powi(steps) as f32;
         for (((weights, decays), gradient), (m, v)) in parameters
             .iter_mut()
-            .zip(&found)
+            .zip(found)
             .zip(state.first.iter_mut().zip(&mut state.second))
         {
             let mut numbers = weights.numbers();
@@ -87,6 +102,6 @@ impl AdamW {
             }
             weights.tensor.copy_from(&numbers);
         }
-        Ok(norm)
+        norm
     }
 }

@@ -1,7 +1,10 @@
 //! The training loop: seeded, resumable, best weights by validation.
 
+use crate::buffers;
 use crate::checkpoint::{write_atomically, Checkpoint};
 use crate::config::Config;
+#[cfg(feature = "cuda")]
+use crate::cuda;
 use crate::data::Corpus;
 use crate::error::{Error, Result};
 use crate::examples::{Draw, ExampleBatch, Pool};
@@ -9,7 +12,9 @@ use crate::export;
 use crate::loss;
 use crate::network::{initialise, Network};
 use crate::optimiser::{AdamW, State};
-use codec_format::model::Model;
+use crate::options::take_weights;
+pub use crate::options::{CodingLoss, Device, Report, TrainOptions};
+use codec_format::model::{Activation, Model};
 use dfdx::tensor::{Cpu, NoneTape, OwnedTape};
 use dfdx::tensor_ops::Backward;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -25,50 +30,6 @@ const SHORTEST: f32 = 0.3;
 /// Crops each validation clip contributes.
 const VALIDATION_CROPS: usize = 2;
 
-/// What to train, on what, into what.
-#[derive(Debug, Clone)]
-pub struct TrainOptions {
-    /// Folders of clips to train on.
-    pub data: Vec<PathBuf>,
-    /// Folders of clips to choose the best weights by; without any, the last weights are taken.
-    pub valid: Vec<PathBuf>,
-    /// Folders of noise to mix in.
-    pub noise: Vec<PathBuf>,
-    /// The configuration, TOML.
-    pub config: String,
-    /// The model file to write. Beside it stand `.checkpoint` and, with the losses, `.csv`.
-    pub out: PathBuf,
-    /// Go on from the checkpoint beside `out`, if there is one.
-    pub resume: bool,
-    /// Steps to take instead of the configuration's.
-    pub steps: Option<u64>,
-    /// Seed instead of the configuration's.
-    pub seed: Option<u64>,
-    /// The command line, for the model's metadata; empty if there was none.
-    pub command: String,
-    /// Whether to draw a progress bar (on standard error, and only on a terminal).
-    pub progress: bool,
-}
-
-/// How training went.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Report {
-    /// Steps taken, those before a resume included.
-    pub steps: u64,
-    /// Smallest validation loss; that of training at the end without validation clips.
-    pub best: f32,
-    /// The step whose weights were exported.
-    pub best_step: u64,
-    /// Weights, biases and slopes.
-    pub weights: usize,
-    /// Clips and seconds trained on.
-    pub clips: usize,
-    /// Seconds of sound trained on.
-    pub seconds: f64,
-    /// Files left out, and why.
-    pub skipped: Vec<(PathBuf, String)>,
-}
-
 /// A run under way.
 struct Run {
     config: Config,
@@ -79,6 +40,7 @@ struct Run {
     seed: u64,
     pool: Pool,
     validation: Vec<ExampleBatch>,
+    device: Device,
 }
 
 /// The learning rate of a step: a linear rise, then half a cosine.
@@ -112,25 +74,42 @@ impl Run {
             .map(|_| Draw::random(&self.pool, &self.config.examples, &mut rng))
             .collect::<Result<_>>()?;
         let batch = ExampleBatch::make(&self.pool, &draws, &self.config, &self.skeleton)?;
-        let mut tape: OwnedTape<f32, Cpu> = OwnedTape::default();
-        let output = self.network.forward(&mut tape, &batch.inputs)?;
-        let loss = loss::loss(
-            self.network.device(),
-            tape,
-            &output,
-            &batch.target,
-            &batch.weight,
-            self.config.loss.kind,
-        )?;
-        let value = loss.as_vec()[0];
-        if !value.is_finite() {
-            return Err(Error::Diverged { step, loss: value });
-        }
-        let mut gradients = loss.try_backward()?;
         let rate = rate(&self.config, step);
-        let norm = self
-            .optimiser
-            .step(&mut self.network, &mut gradients, &mut self.state, rate)?;
+        let (value, norm) = match self.device {
+            Device::Cpu => {
+                let mut tape: OwnedTape<f32, Cpu> = OwnedTape::default();
+                let output = self.network.forward(&mut tape, &batch.inputs)?;
+                let loss = loss::loss(
+                    self.network.device(),
+                    tape,
+                    &output,
+                    &batch.target,
+                    &batch.weight,
+                    self.config.loss.kind,
+                )?;
+                let value = loss.as_vec()[0];
+                if !value.is_finite() {
+                    return Err(Error::Diverged { step, loss: value });
+                }
+                let mut gradients = loss.try_backward()?;
+                let state = &mut self.state;
+                let norm = self
+                    .optimiser
+                    .step(&mut self.network, &mut gradients, state, rate)?;
+                (value, norm)
+            }
+            #[cfg(feature = "cuda")]
+            Device::Cuda => {
+                let (value, found) = cuda::gradients(&self.network, &batch, self.config.loss.kind)?;
+                if !value.is_finite() {
+                    return Err(Error::Diverged { step, loss: value });
+                }
+                let norm = self
+                    .optimiser
+                    .apply(&mut self.network, &found, &mut self.state, rate);
+                (value, norm)
+            }
+        };
         if !norm.is_finite() {
             return Err(Error::Diverged { step, loss: value });
         }
@@ -138,22 +117,51 @@ impl Run {
     }
 
     fn validate(&self) -> Result<Option<f32>> {
+        self.validate_network(&self.network)
+    }
+
+    fn validate_network(&self, network: &Network) -> Result<Option<f32>> {
         if self.validation.is_empty() {
             return Ok(None);
         }
+        let kind = self.config.loss.kind;
         let (mut sum, mut samples) = (0f64, 0);
         for batch in &self.validation {
-            let output = self.network.forward(&mut NoneTape, &batch.inputs)?;
-            let value = loss::value(
-                &output.data,
-                &batch.target,
-                &batch.weight,
-                self.config.loss.kind,
-            );
+            let value = match self.device {
+                Device::Cpu => {
+                    let output = network.forward(&mut NoneTape, &batch.inputs)?;
+                    let value = loss::value(&output.data, &batch.target, &batch.weight, kind);
+                    buffers::give_shared(output.data);
+                    value
+                }
+                #[cfg(feature = "cuda")]
+                Device::Cuda => cuda::value(network, batch, kind)?,
+            };
             sum += f64::from(value) * batch.inputs.samples as f64;
             samples += batch.inputs.samples;
         }
         Ok(Some((sum / samples as f64) as f32))
+    }
+
+    /// What each coding of weights costs.
+    fn codings(&self, model: &Model) -> Result<Vec<CodingLoss>> {
+        let mut all = Vec::new();
+        for (name, coding) in export::CODINGS {
+            let rounded = match export::rounded(model, coding) {
+                // A weight beyond the coding's range: it cannot be had, which is no fault of the run.
+                Err(Error::Format(codec_format::Error::Usage { .. })) => continue,
+                rounded => rounded?,
+            };
+            let network = Network::from_model(self.network.device(), &rounded)?;
+            let (bytes, loss) = (0, self.validate_network(&network)?);
+            all.push(CodingLoss {
+                name,
+                coding,
+                bytes,
+                loss,
+            });
+        }
+        Ok(all)
     }
 
     fn weights(&mut self) -> Vec<Vec<f32>> {
@@ -212,6 +220,10 @@ pub fn run_while(
     options: &TrainOptions,
     mut go_on: impl FnMut(u64) -> bool,
 ) -> Result<Option<Report>> {
+    #[cfg(feature = "cuda")]
+    if options.device == Device::Cuda {
+        cuda::check()?;
+    }
     let mut config = Config::parse(&options.config)?;
     config.training.steps = options.steps.unwrap_or(config.training.steps).max(1);
     let seed = options.seed.unwrap_or(config.training.seed);
@@ -233,7 +245,10 @@ pub fn run_while(
         valid.as_ref(),
     );
 
-    initialise(&mut model, &mut generator(seed, WEIGHTS, 0));
+    match &options.init {
+        None => initialise(&mut model, &mut generator(seed, WEIGHTS, 0)),
+        Some(init) => take_weights(&mut model, init)?,
+    }
     let network = Network::from_model(&Cpu::default(), &model)?;
     let frames = config.training.frames;
     let pool = Pool::new(
@@ -264,6 +279,7 @@ pub fn run_while(
         seed,
         pool,
         validation,
+        device: options.device,
         config,
     };
     let (mut best, mut best_step, mut best_weights) = (f32::INFINITY, 0, run.weights());
@@ -288,12 +304,33 @@ pub fn run_while(
         );
         log = earlier_log(&log_path, run.state.steps)?.unwrap_or(log);
     }
+    // Seconds spent before an interruption are in the log's last column.
+    let before = log
+        .lines()
+        .last()
+        .and_then(|line| line.rsplit(',').next()?.parse::<f64>().ok())
+        .unwrap_or(0.0);
+    let t = &run.config.training;
+    let crop = t.frames as f64 * f64::from(model.stft.hop) / f64::from(rate_hz);
+    let steps_an_epoch = corpus.seconds() / (crop * t.batch as f64);
 
+    let provenance = |steps: u64, best_step, best, codings: &[CodingLoss]| export::Provenance {
+        corpus: &corpus,
+        seed,
+        steps,
+        epochs: steps as f64 / steps_an_epoch,
+        best_step,
+        best,
+        codings: codings.to_vec(),
+        config: &options.config,
+        command: &options.command,
+    };
     let bar = progress_bar(options.progress, &run);
-    let (every, steps) = (
-        run.config.training.validate_every,
-        run.config.training.steps,
-    );
+    let steps = t.steps;
+    let every = match t.validate_every {
+        0 => (steps_an_epoch.ceil() as u64).clamp(1, steps),
+        every => every,
+    };
     let start = Instant::now();
     let (mut sum, mut count, mut last) = (0f64, 0u64, f32::NAN);
     while run.state.steps < steps {
@@ -306,11 +343,12 @@ pub fn run_while(
             last = (sum / count as f64) as f32;
             (sum, count) = (0.0, 0);
             let valid = run.validate()?;
-            if valid.is_none_or(|v| v < best) {
+            let better = valid.is_none_or(|v| v < best);
+            if better {
                 (best, best_step, best_weights) = (valid.unwrap_or(last), done, run.weights());
             }
             let valid = valid.map_or(String::new(), |v| format!("{v:.6}"));
-            let seconds = start.elapsed().as_secs_f32();
+            let seconds = before + start.elapsed().as_secs_f64();
             // Writing to a string cannot fail.
             let _ = writeln!(
                 log,
@@ -327,6 +365,14 @@ pub fn run_while(
                 optimiser: run.state.clone(),
             };
             checkpoint.write(&checkpoint_path)?;
+            if better && done < steps {
+                // Whatever becomes of the run, its best so far can be used.
+                let model = export::with_metadata(
+                    run.network.to_model(),
+                    &provenance(done, best_step, best, &[]),
+                );
+                write_atomically(&options.out, &export::bytes(&model, options.weights)?)?;
+            }
             if done < steps && !go_on(done) {
                 bar.abandon();
                 return Ok(None);
@@ -335,21 +381,20 @@ pub fn run_while(
     }
     bar.finish();
     run.set_weights(&best_weights);
-    let provenance = export::Provenance {
-        corpus: &corpus,
-        seed,
-        steps,
-        best_step,
-        best,
-        config: &options.config,
-        command: &options.command,
-    };
-    let model = export::with_metadata(run.network.to_model(), &provenance);
-    write_atomically(&options.out, &export::bytes(&model)?)?;
+    let model = run.network.to_model();
+    let mut codings = run.codings(&model)?;
+    let model = export::with_metadata(model, &provenance(steps, best_step, best, &codings));
+    for found in &mut codings {
+        found.bytes = export::bytes(&model, found.coding)?.len();
+    }
+    write_atomically(&options.out, &export::bytes(&model, options.weights)?)?;
     Ok(Some(Report {
         steps,
         best: if best.is_finite() { best } else { last },
         best_step,
+        epochs: steps as f64 / steps_an_epoch,
+        elapsed: before + start.elapsed().as_secs_f64(),
+        codings,
         weights: best_weights.iter().map(Vec::len).sum(),
         clips: corpus.clips.len(),
         seconds: corpus.seconds(),
@@ -372,6 +417,17 @@ fn fingerprint(
     hash.update(seed.to_le_bytes());
     for corpus in [Some(corpus), noise, valid] {
         hash.update(corpus.map_or("none", |c| c.hash.as_str()));
+    }
+    if let Some(init) = &options.init {
+        for layer in &init.layers {
+            let slopes: &[f32] = match &layer.activation {
+                Activation::Prelu(slopes) => slopes,
+                _ => &[],
+            };
+            for x in layer.weights.iter().chain(&layer.bias).chain(slopes) {
+                hash.update(x.to_le_bytes());
+            }
+        }
     }
     hash.finalize().into()
 }

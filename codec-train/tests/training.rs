@@ -1,7 +1,8 @@
 //! The whole way from a folder of clips to a model file, on a tiny network.
 
 use codec_format::limits::Limits;
-use codec_train::train::{run, run_while, TrainOptions};
+use codec_format::model::WeightCoding;
+use codec_train::train::{run, run_while, Device, TrainOptions};
 use codec_train::Error;
 use std::path::{Path, PathBuf};
 
@@ -95,6 +96,9 @@ impl Place {
             seed: None,
             command: "test".into(),
             progress: false,
+            init: None,
+            weights: WeightCoding::F32,
+            device: Device::Cpu,
         }
     }
 
@@ -176,7 +180,11 @@ fn an_interrupted_run_goes_on_exactly_where_it_stopped() {
     assert!(run_while(&interrupted, |step| step < 12)
         .expect("stopped")
         .is_none());
-    assert!(!place.at("interrupted").exists());
+    // What there is so far can be used.
+    let so_far = codec_format::model_file::read(&place.bytes("interrupted"), &Limits::default())
+        .expect("a model");
+    assert!(codec_core::network::Network::of(&so_far).is_ok());
+    assert!(place.bytes("interrupted") != place.bytes("whole"));
     run(&TrainOptions {
         resume: true,
         ..interrupted
@@ -187,6 +195,127 @@ fn an_interrupted_run_goes_on_exactly_where_it_stopped() {
         losses(&place.bytes("interrupted.csv")),
         losses(&place.bytes("whole.csv"))
     );
+}
+
+#[test]
+fn fine_tuning_starts_where_the_given_model_ended() {
+    let place = Place::new();
+    let first = run(&place.options("first")).expect("trained");
+    let model =
+        codec_format::model_file::read(&place.bytes("first"), &Limits::default()).expect("a model");
+    let tuned = TrainOptions {
+        init: Some(model),
+        steps: Some(1),
+        config: CONFIG.replace("warm_up = 2", "warm_up = 2\nrate = 1e-6"),
+        ..place.options("tuned")
+    };
+    let report = run(&tuned).expect("trained");
+    assert!(
+        (report.best - first.best).abs() < 0.01 * first.best,
+        "{} after {}",
+        report.best,
+        first.best
+    );
+    // Weights are part of what a checkpoint belongs to.
+    let fresh = TrainOptions {
+        init: None,
+        resume: true,
+        ..tuned
+    };
+    assert!(matches!(run(&fresh), Err(Error::File { .. })));
+}
+
+#[test]
+fn every_coding_of_weights_is_measured_and_epochs_are_counted() {
+    let place = Place::new();
+    let options = TrainOptions {
+        weights: WeightCoding::I8,
+        config: CONFIG.replace("validate_every = 4", "validate_every = 0"),
+        ..place.options("a")
+    };
+    let report = run(&options).expect("trained");
+    let names: Vec<_> = report.codings.iter().map(|c| c.name).collect();
+    assert_eq!(names, ["f32", "f16", "i8"]);
+    assert!(report.codings.windows(2).all(|c| c[0].bytes > c[1].bytes));
+    let losses: Vec<f32> = report.codings.iter().filter_map(|c| c.loss).collect();
+    assert_eq!(losses[0], report.best);
+    assert!(
+        losses[1..]
+            .iter()
+            .all(|l| (l / losses[0] - 1.0).abs() < 0.05),
+        "{losses:?}"
+    );
+    assert_eq!(place.bytes("a").len(), report.codings[2].bytes);
+    // Four clips of half a second are a crop of 16 frames (64 ms) 31.25 times.
+    assert!(
+        (report.epochs - 24.0 * 3.0 / 31.25).abs() < 1e-9,
+        "{}",
+        report.epochs
+    );
+    // An epoch is ten and a half steps: validated after 11, 22 and at the end.
+    let steps: Vec<String> = losses_steps(&place.bytes("a.csv"));
+    assert_eq!(steps, ["11", "22", "24"]);
+}
+
+fn losses_steps(log: &[u8]) -> Vec<String> {
+    let first = |line: String| line.split(',').next().unwrap_or_default().to_owned();
+    losses(log).into_iter().map(first).collect()
+}
+
+#[test]
+fn files_that_cannot_be_used_are_listed_and_the_rest_is_trained_on() {
+    let place = Place::new();
+    let train = place.at("train");
+    std::fs::write(train.join("broken.wav"), b"RIFF, but no more").expect("a file");
+    std::fs::write(train.join("broken.flac"), b"fLaC\0\0\0\x22").expect("a file");
+    std::fs::write(train.join("empty.wav"), b"").expect("a file");
+    let sound = |name: &str, rate: u32, seconds: f32, level: f32| {
+        let spec = hound::WavSpec {
+            channels: 1,
+            sample_rate: rate,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        };
+        let mut writer = hound::WavWriter::create(train.join(name), spec).expect("a file");
+        for i in 0..(rate as f32 * seconds) as usize {
+            let x = level * (i as f32 * 1200.0 / rate as f32).sin();
+            writer.write_sample(x as i16).expect("a sample");
+        }
+        writer.finalize().expect("a file");
+    };
+    sound("silent.wav", 16_000, 1.0, 0.0);
+    sound("short.wav", 16_000, 0.1, 9000.0);
+    sound("fast.wav", 96_000, 1.0, 9000.0);
+    let report = run(&TrainOptions {
+        steps: Some(4),
+        ..place.options("a")
+    })
+    .expect("trained on the rest");
+    assert_eq!(report.clips, 4);
+    let mut skipped: Vec<String> = report
+        .skipped
+        .iter()
+        .map(|(path, why)| {
+            assert!(!why.is_empty());
+            let name = path.file_name().unwrap_or_default();
+            format!("{}: {why}", name.to_string_lossy())
+        })
+        .collect();
+    skipped.sort();
+    let names: Vec<_> = skipped.iter().filter_map(|s| s.split(':').next()).collect();
+    assert_eq!(
+        names,
+        [
+            "broken.flac",
+            "broken.wav",
+            "empty.wav",
+            "fast.wav",
+            "short.wav",
+            "silent.wav"
+        ]
+    );
+    assert!(skipped[3].contains("96000 Hz"), "{skipped:?}");
+    assert!(skipped[5].contains("silen"), "{skipped:?}");
 }
 
 #[test]
