@@ -205,6 +205,9 @@ pub fn run_while(
         }
         let next = search.bred(done + 1, &population.individuals, &bar)?;
         population = search.advanced(population, next);
+        if let Some((best, mean)) = population.history.last() {
+            bar.set_message(format!("best {best:.3}, mean {mean:.3}"));
+        }
         bar.inc(1);
     }
     bar.finish_and_clear();
