@@ -45,6 +45,10 @@ pub enum Command {
     #[cfg(feature = "train")]
     #[command(after_help = EXIT_CODES)]
     Train(crate::commands::train::Train),
+    /// Take a network's weights to and from safetensors, or store them in fewer bits
+    #[cfg(feature = "train")]
+    #[command(after_help = EXIT_CODES)]
+    Convert(crate::commands::convert::Convert),
     /// Search for the pixels of a clip that are best kept, for one network
     #[cfg(feature = "train")]
     Optimize(crate::commands::optimize::Optimize),

@@ -33,6 +33,8 @@ fn main() -> ExitCode {
         #[cfg(feature = "train")]
         Command::Train(args) => commands::train::run(&args, quiet),
         #[cfg(feature = "train")]
+        Command::Convert(args) => commands::convert::run(&args),
+        #[cfg(feature = "train")]
         Command::Reproduce(args) => commands::reproduce::run(&args, quiet),
         #[cfg(feature = "train")]
         Command::Optimize(args) => commands::optimize::run(&args, quiet),

@@ -2,6 +2,8 @@
 
 pub mod bench;
 pub mod compare;
+#[cfg(feature = "train")]
+pub mod convert;
 pub mod decode;
 pub mod encode;
 pub mod inspect;

@@ -3,6 +3,8 @@
 #[cfg(feature = "train")]
 pub mod chart;
 mod colour;
+#[cfg(feature = "train")]
+pub mod curve;
 mod panel;
 
 use crate::fault::Fault;
