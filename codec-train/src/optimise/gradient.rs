@@ -230,7 +230,7 @@ pub fn straight_through(problem: &Problem, options: &Options) -> Result<Mask> {
                 loss: mse as f32,
             });
         }
-        if best.as_ref().map_or(true, |(least, _)| mse < *least) {
+        if best.as_ref().is_none_or(|(least, _)| mse < *least) {
             best = Some((mse, mask.clone()));
         }
         let size = gradient.iter().map(|g| g * g).sum::<f32>() / pixels as f32;
