@@ -6,8 +6,8 @@
 //! and set to zero afterwards. The weights stay with [`Network`], which is small: every step sends them to the
 //! device and takes their gradients back, so that optimiser, checkpoints and results are those of the processor.
 //!
-//! Every intermediate result of a tape stays on the device: for the thesis' network and crops of 48 frames some
-//! two gigabytes for each of [`CHUNK`] samples.
+//! Every intermediate result of a tape stays on the device until the gradients are known: for the thesis'
+//! network and crops of 48 frames about five gigabytes for each of [`CHUNK`] samples.
 
 use crate::error::{Error, Result};
 use crate::examples::ExampleBatch;
@@ -26,7 +26,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// Samples computed together.
-pub const CHUNK: usize = 2;
+pub const CHUNK: usize = 1;
 
 /// Channels x positions.
 type Flat<D, T = NoneTape> = Tensor<(usize, usize), f32, D, T>;
