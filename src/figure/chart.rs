@@ -231,16 +231,25 @@ fn legend_place(chart: &Lines) -> SeriesLabelPosition {
     let points = || chart.lines.iter().flat_map(|line| &line.points);
     let (left, right) = range(points().map(|p| p.0));
     let (low, high) = range(points().map(|p| scaled(p.1)));
+    // Long pieces of a line count at many places.
+    let along = |pair: &[(f64, f64)]| {
+        let (a, b) = (pair[0], pair[1]);
+        (0..=20).map(move |i| {
+            let share = f64::from(i) / 20.0;
+            (a.0 + share * (b.0 - a.0), a.1 + share * (b.1 - a.1))
+        })
+    };
     let count = |right_half: bool, upper: bool| {
-        let inside = |p: &&(f64, f64)| {
+        let inside = |p: &(f64, f64)| {
             let (x, y) = (
                 (p.0 - left) / (right - left),
                 (scaled(p.1) - low) / (high - low),
             );
-            (if right_half { x > 0.55 } else { x < 0.45 })
-                && (if upper { y > 0.6 } else { y < 0.4 })
+            (if right_half { x > 0.7 } else { x < 0.3 })
+                && (if upper { y > 0.65 } else { y < 0.35 })
         };
-        points().filter(inside).count()
+        let pieces = chart.lines.iter().flat_map(|line| line.points.windows(2));
+        pieces.flat_map(along).filter(inside).count()
     };
     let corners = [
         (count(true, true), SeriesLabelPosition::UpperRight),
@@ -296,15 +305,16 @@ fn draw_bars(area: &Area, chart: &Bars) -> Drawn {
         let (x, y) = place(chart.from);
         let style = text(14).pos(Pos::new(HPos::Right, VPos::Center));
         area.draw(&Text::new(bar.label.clone(), (x - 8, y), style))?;
-        let end = bar
-            .value
-            .into_iter()
-            .chain(bar.mark)
-            .fold(chart.from, f64::max);
         let shown = bar
             .value
             .map_or("none".to_owned(), |value| format!("{value:.2}"));
-        let (x, y) = place(end);
+        let (mut x, y) = place(bar.value.unwrap_or(chart.from));
+        if let Some((mark, _)) = bar.mark.map(place) {
+            // Out of the mark's way.
+            if (x - 4..x + 42).contains(&mark) {
+                x = mark + 2;
+            }
+        }
         let style = text(13).pos(Pos::new(HPos::Left, VPos::Center));
         area.draw(&Text::new(shown, (x + 5, y), style))?;
     }

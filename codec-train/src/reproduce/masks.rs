@@ -36,8 +36,10 @@ impl Effort {
             Search::GradientReal
             | Search::GradientLargest
             | Search::GradientAnnealed
-            | Search::StraightThrough
-            | Search::OptimisedValues => format!("{} steps, seed {}, 2", self.steps, self.seed),
+            | Search::StraightThrough => format!("{} steps, seed {}, 2", self.steps, self.seed),
+            Search::OptimisedValues => {
+                format!("best of {}", self.of(Search::StraightThrough))
+            }
             Search::GeneticMse
             | Search::GeneticPesq
             | Search::GeneticNoReproduction
@@ -282,10 +284,20 @@ impl Searcher<'_> {
                 found.mask = Some(gradient::straight_through(&problem, &descent)?);
             }
             Search::OptimisedValues => {
-                let mask = before(Search::StraightThrough)?
-                    .mask
-                    .clone()
-                    .unwrap_or_default();
+                // The binary mask with the least error of those found by gradient.
+                let mut best: Option<(f64, Mask)> = None;
+                for wanted in [
+                    Search::GradientLargest,
+                    Search::GradientAnnealed,
+                    Search::StraightThrough,
+                ] {
+                    let mask = before(wanted)?.mask.clone().unwrap_or_default();
+                    let fitness = problem.fitness(&mask, Fitness::Mse)?;
+                    if best.as_ref().map_or(true, |(most, _)| fitness > *most) {
+                        best = Some((fitness, mask));
+                    }
+                }
+                let mask = best.map(|(_, mask)| mask).unwrap_or_default();
                 let steps = self.effort.steps as u32;
                 found.levels = Some(gradient::optimise_values(&problem, &mask, steps, false)?);
                 found.mask = Some(mask);
@@ -370,6 +382,27 @@ impl Searcher<'_> {
             ..Measured::of_sound(&self.subject.clip.pcm, &sound, self.subject.rate)
         })
     }
+}
+
+/// A real-valued mask, and the image in dB that the network makes with it; both frames x bins.
+///
+/// # Errors
+/// [`Error::Config`] for a search that found none; as [`gradient::complete`].
+pub fn completed_from_real(
+    subject: &Subject<'_>,
+    network: &NamedModel,
+    found: &Found,
+) -> Result<(Array2<f32>, Array2<f32>)> {
+    let mask = found
+        .real
+        .as_ref()
+        .and_then(|real| Array2::from_shape_vec(found.shape, real.clone()).ok())
+        .ok_or_else(|| Error::Config("there is no real-valued mask".into()))?;
+    let settings = Settings::thesis(SPARSITY);
+    let problem = Problem::new(&subject.clip.pcm, &settings, &network.model)?;
+    let floor = f32::from(subject.analysis.origin()) * codec_core::levels::UNIT;
+    let image = gradient::complete(&problem, &mask)?.mapv(|level| level + floor);
+    Ok((mask, image))
 }
 
 /// A history of two numbers as a course.

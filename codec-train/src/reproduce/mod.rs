@@ -115,9 +115,11 @@ pub struct Reading {
 pub struct Pictures {
     /// The clip's own image, dB, frames x bins.
     pub image: Array2<f32>,
+    /// What the network makes of it where every pixel is kept.
+    pub every: Array2<f32>,
     /// The image's floor, dB.
     pub floor: f32,
-    /// Name, mask (1 kept) and completed image (dB) of some searches.
+    /// Name, mask (0..=1, 1 kept) and completed image (dB) of some searches.
     pub panels: Vec<(String, Array2<f32>, Array2<f32>)>,
     /// Searches of every clip that have a course: which, the clip's number, and what was found.
     pub searches: Vec<(Search, usize, Found)>,
@@ -423,16 +425,21 @@ impl Bench<'_> {
             random.mask(),
             random.image(Some(&network.model))?,
         )];
+        let found_of = |search: Search| {
+            let mut all = self.searches.iter();
+            let found = all.find(|(s, clip, _)| *s == search && *clip == 0);
+            found.map(|(_, _, found)| found)
+        };
+        if let Some(found) = found_of(Search::GradientReal) {
+            let (mask, image) = masks::completed_from_real(subject, network, found)?;
+            panels.push(("gradient, real-valued".to_owned(), mask, image));
+        }
         for (search, name) in [
             (Search::GradientLargest, "gradient, largest kept"),
             (Search::StraightThrough, "gradient, straight through"),
             (Search::GeneticInformed, "genetic, informed"),
         ] {
-            let found = self
-                .searches
-                .iter()
-                .find(|(s, clip, _)| *s == search && *clip == 0);
-            if let Some((_, _, found)) = found {
+            if let Some(found) = found_of(search) {
                 let coded = subject.code(&found.settings(), network)?;
                 panels.push((
                     name.to_owned(),
@@ -443,6 +450,9 @@ impl Bench<'_> {
         }
         Ok(Pictures {
             image: subject.levels.clone(),
+            every: subject
+                .code(&Settings::thesis(0.0), network)?
+                .image(Some(&network.model))?,
             floor: random.origin(),
             panels,
             searches: std::mem::take(&mut self.searches),

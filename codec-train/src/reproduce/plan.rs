@@ -79,7 +79,7 @@ pub enum Search {
     GradientAnnealed,
     /// Straight-through gradients on the exact binary mask.
     StraightThrough,
-    /// The binary mask above with the kept values optimised after it.
+    /// The best of these three binary masks, with the kept values optimised after it.
     OptimisedValues,
     /// The thesis' genetic search for the least MSE.
     GeneticMse,
@@ -298,7 +298,7 @@ pub fn rows(griffin_lim: usize) -> Vec<Planned> {
         (
             Search::OptimisedValues,
             "optimised-values",
-            "the same, kept values optimised",
+            "the best of these three, kept values optimised",
             none,
         ),
         (

@@ -379,10 +379,13 @@ fn spectrograms(report: &Report) -> Option<Sheet> {
             levels,
         })
     };
-    let blank = ndarray::Array2::ones(pictures.image.dim());
     let mut panels = vec![
-        panel("every pixel".into(), &blank, None),
         panel("the clip".into(), &pictures.image, levels),
+        panel(
+            "what the network makes of every pixel".into(),
+            &pictures.every,
+            levels,
+        ),
     ];
     for (name, mask, image) in &pictures.panels {
         panels.push(panel(format!("{name}: mask"), mask, None));
