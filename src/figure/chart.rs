@@ -149,15 +149,14 @@ fn draw_lines(area: &Area, chart: &Lines) -> Drawn {
     let points = || chart.lines.iter().flat_map(|line| &line.points);
     let (left, right) = range(points().map(|p| p.0));
     if chart.log {
-        let least = points()
-            .map(|p| p.1)
-            .filter(|&y| y > 0.0)
-            .fold(f64::MAX, f64::min);
-        let most = points().map(|p| p.1).fold(least, f64::max);
+        let positive = || points().map(|p| p.1).filter(|y| y.is_finite() && *y > 0.0);
+        let least = positive().fold(f64::MAX, f64::min);
+        let most = positive().fold(0.0, f64::max);
+        // Endless ranges would have endless grid lines.
         let (low, high) = if least > most {
             (0.1, 1.0)
         } else {
-            (least / 1.1, most * 1.1)
+            (least.max(most * 1e-12) / 1.1, most * 1.1)
         };
         axes(area, chart, left..right, (low..high).log_scale())
     } else {
