@@ -37,9 +37,9 @@ pub struct Reproduce {
     /// How long to search: quick takes minutes and prints every row, full takes longer and shows more
     #[arg(long, value_enum, default_value_t = Budget::Quick)]
     pub budget: Budget,
-    /// Folder of the networks: thesis-80.sparcmodel and so on, speech.sparcmodel
-    #[arg(long, value_name = "DIR", default_value = "models")]
-    pub models: PathBuf,
+    /// Folder of other networks than the built-in ones: thesis-80.sparcmodel, -85, -90 and -95, speech.sparcmodel
+    #[arg(long, value_name = "DIR")]
+    pub models: Option<PathBuf>,
     /// Seconds of each clip, where it is liveliest
     #[arg(long, value_name = "S", value_parser = parse_seconds)]
     pub seconds: Option<f32>,
@@ -139,7 +139,7 @@ fn options(args: &Reproduce, networks: Networks) -> Options {
 }
 
 fn reproduce(args: &Reproduce, quiet: bool) -> Result<(), Failure> {
-    let networks = networks(&args.models)?;
+    let networks = networks(args.models.as_deref())?;
     output::make_folder(&args.out).map_err(|fault| fault.of(args.out.display()))?;
     let options = options(args, networks);
     let progress = Progress::share(quiet);
@@ -202,16 +202,52 @@ fn reproduce(args: &Reproduce, quiet: bool) -> Result<(), Failure> {
         .map_or(Ok(()), |fault| Err(fault.of("standard output")))
 }
 
-/// The networks of a folder.
-fn networks(folder: &Path) -> Result<Networks, Failure> {
+/// The networks that come with the command.
+const BUILT_IN: [(&str, &[u8]); 5] = [
+    (
+        "thesis-80",
+        include_bytes!("../../../models/thesis-80.sparcmodel"),
+    ),
+    (
+        "thesis-85",
+        include_bytes!("../../../models/thesis-85.sparcmodel"),
+    ),
+    (
+        "thesis-90",
+        include_bytes!("../../../models/thesis-90.sparcmodel"),
+    ),
+    (
+        "thesis-95",
+        include_bytes!("../../../models/thesis-95.sparcmodel"),
+    ),
+    (
+        "speech",
+        include_bytes!("../../../models/speech.sparcmodel"),
+    ),
+];
+
+/// The networks of a folder, or those built in.
+fn networks(folder: Option<&Path>) -> Result<Networks, Failure> {
     let model = |name: &str| -> Result<NamedModel, Failure> {
-        let path = folder.join(format!("{name}.sparcmodel"));
-        let of = |fault: Fault| fault.of(path.display());
-        let bytes = read::bytes(&path).map_err(|fault| match fault {
-            Fault::Input(what) => of(Fault::Model(what)),
-            other => of(other),
-        })?;
-        let loaded = models::parse(bytes).map_err(of)?;
+        let (of, bytes) = match folder {
+            Some(folder) => {
+                let path = folder.join(format!("{name}.sparcmodel"));
+                let bytes = read::bytes(&path).map_err(|fault| match fault {
+                    Fault::Input(what) => Fault::Model(what),
+                    other => other,
+                });
+                (path.display().to_string(), bytes)
+            }
+            None => {
+                let found = BUILT_IN.iter().find(|(built_in, _)| *built_in == name);
+                let missing = || Fault::Model("is not built in".into());
+                let bytes = found.map(|(_, file)| file.to_vec()).ok_or_else(missing);
+                (format!("built-in {name}"), bytes)
+            }
+        };
+        let loaded = bytes
+            .and_then(models::parse)
+            .map_err(|fault| fault.of(of))?;
         Ok(NamedModel {
             name: name.to_owned(),
             id: loaded.id,
@@ -240,8 +276,29 @@ fn failure(error: Error, args: &Reproduce) -> Failure {
         }
         Error::File { path, what } => Fault::Input(what).of(path.display()),
         Error::NoClips { .. } => Fault::Input(error.to_string()).of("--data"),
-        Error::Core(error) => Fault::from(error).of(args.models.display()),
+        Error::Core(error) => Fault::from(error).of(args.out.display()),
         Error::Format(error) => Fault::from(error).of(args.out.display()),
         other => Fault::Other(other.to_string()).of(args.out.display()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_networks_are_the_thesis_ones_for_every_sparsity() {
+        let networks = networks(None).expect("sound model files");
+        let grid = codec_core::settings::Settings::thesis(0.95).stft;
+        assert_eq!(networks.thesis.len(), SPARSITIES.len());
+        for (sparsity, network) in &networks.thesis {
+            assert_eq!(network.model.stft, grid, "{sparsity}");
+            let said = network.model.metadata.iter().find(|(k, _)| k == "COMMAND");
+            let percent = format!("thesis-{:.0}", sparsity * 100.0);
+            assert!(
+                said.is_some_and(|(_, command)| command.contains(&percent)),
+                "{said:?}"
+            );
+        }
     }
 }
