@@ -185,7 +185,8 @@ where
         .light_line_style(WHITE)
         .bold_line_style(RGBColor(228, 228, 232))
         .x_labels(8)
-        .y_labels(8)
+        // Enough that a logarithmic axis of few decades is labelled between them.
+        .y_labels(if chart.log { 24 } else { 8 })
         .x_label_formatter(&number)
         .y_label_formatter(&number)
         .x_desc(&chart.x)
