@@ -31,6 +31,9 @@ impl Excerpt {
     }
 }
 
+/// Files that were left out, and why.
+pub type Skipped = Vec<(PathBuf, String)>;
+
 /// `count` clips spread evenly over those in `folders` that are long enough, each cut to `seconds`; also the
 /// files that were left out, and why.
 ///
@@ -41,7 +44,7 @@ pub fn choose(
     rate: u32,
     count: usize,
     seconds: f32,
-) -> Result<(Vec<Excerpt>, Vec<(PathBuf, String)>)> {
+) -> Result<(Vec<Excerpt>, Skipped)> {
     let corpus = Corpus::load(folders, rate, seconds)?;
     let found = corpus.clips.len();
     if count == 0 || found < count {

@@ -293,7 +293,7 @@ impl Searcher<'_> {
                 ] {
                     let mask = before(wanted)?.mask.clone().unwrap_or_default();
                     let fitness = problem.fitness(&mask, Fitness::Mse)?;
-                    if best.as_ref().map_or(true, |(most, _)| fitness > *most) {
+                    if best.as_ref().is_none_or(|(most, _)| fitness > *most) {
                         best = Some((fitness, mask));
                     }
                 }

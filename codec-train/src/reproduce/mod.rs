@@ -13,7 +13,7 @@ pub mod plan;
 pub mod store;
 
 use crate::error::{Error, Result};
-use clips::Excerpt;
+use clips::{Excerpt, Skipped};
 use codec_core::phase::Method;
 use codec_core::rate::{encode_to_bitrate, speech_settings};
 use codec_core::settings::Settings;
@@ -131,7 +131,7 @@ pub struct Report {
     /// The clips, samples left out.
     pub clips: Vec<(String, f64, f64)>,
     /// Files that were left out, and why.
-    pub skipped: Vec<(PathBuf, String)>,
+    pub skipped: Skipped,
     /// All rows in order.
     pub rows: Vec<Row>,
     /// Readings of the thesis' scale.
