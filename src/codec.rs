@@ -256,7 +256,7 @@ pub fn model_for<'a>(stream: &'a Stream, given: &'a Given) -> Result<Option<&'a 
         Given::None => return Ok(None),
         Given::Default => None,
     };
-    [by_argument, stream.embedded.as_ref(), models::built_in()]
+    [by_argument, stream.embedded.as_ref(), models::by_id(wanted)]
         .into_iter()
         .flatten()
         .find(|loaded| loaded.id == wanted)

@@ -4,18 +4,41 @@ use crate::audio::read;
 use crate::batch;
 use crate::coding::is_none;
 use crate::fault::{Failure, Fault};
-use codec_core::settings::Settings;
+use codec_core::settings::{Policy, Settings};
 use codec_format::header::ModelId;
 use codec_format::model::Model;
 use codec_format::{model_file, Limits};
 use std::path::Path;
 use std::sync::OnceLock;
 
-/// The default speech network.
-const SPEECH: &[u8] = include_bytes!("../models/speech.sparcmodel");
+/// A network that is part of the command.
+struct BuiltIn {
+    file: &'static [u8],
+    /// The sparsity it was trained at; none for a range of them.
+    sparsity: Option<f32>,
+}
+
+const fn at_sparsity(file: &'static [u8], sparsity: f32) -> BuiltIn {
+    BuiltIn {
+        file,
+        sparsity: Some(sparsity),
+    }
+}
+
+/// The default speech network, and the thesis' for its four sparsities.
+const BUILT_IN: [BuiltIn; 5] = [
+    BuiltIn {
+        file: include_bytes!("../models/speech.sparcmodel"),
+        sparsity: None,
+    },
+    at_sparsity(include_bytes!("../models/thesis-80.sparcmodel"), 0.80),
+    at_sparsity(include_bytes!("../models/thesis-85.sparcmodel"), 0.85),
+    at_sparsity(include_bytes!("../models/thesis-90.sparcmodel"), 0.90),
+    at_sparsity(include_bytes!("../models/thesis-95.sparcmodel"), 0.95),
+];
 
 /// A model, its id, and the file it came from.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Loaded {
     pub model: Model,
     pub id: ModelId,
@@ -46,10 +69,39 @@ pub fn parse(file: Vec<u8>) -> Result<Loaded, Fault> {
     })
 }
 
-/// The built-in model.
-pub fn built_in() -> Option<&'static Loaded> {
-    static LOADED: OnceLock<Option<Loaded>> = OnceLock::new();
-    LOADED.get_or_init(|| parse(SPEECH.to_vec()).ok()).as_ref()
+/// The built-in models, each with the sparsity it was trained at.
+fn built_in() -> &'static [(Loaded, Option<f32>)] {
+    static LOADED: OnceLock<Vec<(Loaded, Option<f32>)>> = OnceLock::new();
+    LOADED.get_or_init(|| {
+        let load = |b: &BuiltIn| Some((parse(b.file.to_vec()).ok()?, b.sparsity));
+        BUILT_IN.iter().filter_map(load).collect()
+    })
+}
+
+/// The built-in model of an id.
+pub fn by_id(id: ModelId) -> Option<&'static Loaded> {
+    let mut all = built_in().iter().map(|(loaded, _)| loaded);
+    all.find(|loaded| loaded.id == id)
+}
+
+/// The built-in model for these settings, if one fits: of several the one trained nearest to their sparsity.
+fn default_for(settings: &Settings) -> Option<&'static Loaded> {
+    let wanted = match &settings.policy {
+        Policy::Uniform { sparsity, .. } | Policy::Energy { sparsity } => *sparsity,
+        Policy::Explicit { mask, .. } => mask.count_zeros() as f32 / mask.len().max(1) as f32,
+        Policy::Ridge { .. } => 1.0,
+    };
+    let far = |sparsity: &Option<f32>| sparsity.map_or(0.0, |s| (s - wanted).abs());
+    built_in()
+        .iter()
+        .filter(|(loaded, _)| fits(&loaded.model, settings))
+        .min_by(|a, b| far(&a.1).total_cmp(&far(&b.1)))
+        .map(|(loaded, _)| loaded)
+}
+
+/// Whether a model was made for the grid of these settings.
+fn fits(model: &Model, settings: &Settings) -> bool {
+    model.stft == settings.stft && model.rate == settings.rate
 }
 
 /// What a `--model` argument names.
@@ -70,13 +122,12 @@ pub fn given(path: Option<&Path>) -> Result<Given, Failure> {
     }
 }
 
-/// The model to encode with: the one given, which must fit, or the built-in one where it fits.
+/// The model to encode with: the one given, which must fit, or a built-in one where it fits.
 pub fn for_encoding(path: Option<&Path>, settings: &Settings) -> Result<Option<Loaded>, Failure> {
-    let fits = |model: &Model| model.stft == settings.stft && model.rate == settings.rate;
     match given(path)? {
         Given::None => Ok(None),
-        Given::Default => Ok(built_in().filter(|loaded| fits(&loaded.model)).cloned()),
-        Given::File(loaded) if fits(&loaded.model) => Ok(Some(*loaded)),
+        Given::Default => Ok(default_for(settings).cloned()),
+        Given::File(loaded) if fits(&loaded.model, settings) => Ok(Some(*loaded)),
         Given::File(loaded) => {
             let stft = loaded.model.stft;
             let what = format!(
@@ -93,18 +144,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_built_in_model_is_sound_and_fits_the_speech_profile() {
-        let loaded = parse(SPEECH.to_vec()).expect("a sound model file");
-        assert_eq!(built_in().map(|l| l.id), Some(loaded.id));
-        assert!(for_encoding(None, &Settings::speech()).unwrap().is_some());
-        assert!(for_encoding(None, &Settings::thesis(0.9))
-            .unwrap()
-            .is_none());
+    fn the_built_in_models_are_sound_and_found_by_their_ids() {
+        assert_eq!(built_in().len(), BUILT_IN.len());
+        for (loaded, _) in built_in() {
+            assert_eq!(by_id(loaded.id), Some(loaded));
+        }
+    }
+
+    #[test]
+    fn a_profile_gets_the_model_nearest_to_its_sparsity() {
+        let chosen = |settings: &Settings| for_encoding(None, settings).unwrap().map(|l| l.file);
+        let built = |at: usize| Some(BUILT_IN[at].file.to_vec());
+        assert_eq!(chosen(&Settings::speech()), built(0));
+        assert_eq!(chosen(&Settings::thesis(0.8)), built(1));
+        assert_eq!(chosen(&Settings::thesis(0.91)), built(3));
+        assert_eq!(chosen(&Settings::thesis(0.99)), built(4));
+        let other = Settings {
+            rate: 8_000,
+            ..Settings::thesis(0.9)
+        };
+        assert_eq!(chosen(&other), None);
     }
 
     #[test]
     fn a_damaged_model_is_refused() {
-        for bad in [&b""[..], b"text", &SPEECH[..SPEECH.len() / 2]] {
+        let speech = BUILT_IN[0].file;
+        for bad in [&b""[..], b"text", &speech[..speech.len() / 2]] {
             assert!(matches!(parse(bad.to_vec()), Err(Fault::Model(_))));
         }
     }

@@ -175,7 +175,7 @@ fn model_of(header: &Header, stream: Option<&codec::Stream>) -> Value {
     let is = |loaded: &Loaded| loaded.id == id;
     let place = if stream.is_some_and(|s| s.embedded.as_ref().is_some_and(is)) {
         "embedded"
-    } else if models::built_in().is_some_and(is) {
+    } else if models::by_id(id).is_some() {
         "built in"
     } else {
         "to be given with --model"
