@@ -13,28 +13,47 @@ use std::sync::OnceLock;
 
 /// A network that is part of the command.
 struct BuiltIn {
+    name: &'static str,
     file: &'static [u8],
     /// The sparsity it was trained at; none for a range of them.
     sparsity: Option<f32>,
 }
 
-const fn at_sparsity(file: &'static [u8], sparsity: f32) -> BuiltIn {
+const fn thesis(name: &'static str, file: &'static [u8], sparsity: f32) -> BuiltIn {
     BuiltIn {
+        name,
         file,
         sparsity: Some(sparsity),
     }
 }
 
 /// The default speech network, and the thesis' for its four sparsities.
-const BUILT_IN: [BuiltIn; 5] = [
+static BUILT_IN: [BuiltIn; 5] = [
     BuiltIn {
+        name: "speech",
         file: include_bytes!("../models/speech.sparcmodel"),
         sparsity: None,
     },
-    at_sparsity(include_bytes!("../models/thesis-80.sparcmodel"), 0.80),
-    at_sparsity(include_bytes!("../models/thesis-85.sparcmodel"), 0.85),
-    at_sparsity(include_bytes!("../models/thesis-90.sparcmodel"), 0.90),
-    at_sparsity(include_bytes!("../models/thesis-95.sparcmodel"), 0.95),
+    thesis(
+        "thesis-80",
+        include_bytes!("../models/thesis-80.sparcmodel"),
+        0.80,
+    ),
+    thesis(
+        "thesis-85",
+        include_bytes!("../models/thesis-85.sparcmodel"),
+        0.85,
+    ),
+    thesis(
+        "thesis-90",
+        include_bytes!("../models/thesis-90.sparcmodel"),
+        0.90,
+    ),
+    thesis(
+        "thesis-95",
+        include_bytes!("../models/thesis-95.sparcmodel"),
+        0.95,
+    ),
 ];
 
 /// A model, its id, and the file it came from.
@@ -69,13 +88,26 @@ pub fn parse(file: Vec<u8>) -> Result<Loaded, Fault> {
     })
 }
 
-/// The built-in models, each with the sparsity it was trained at.
-fn built_in() -> &'static [(Loaded, Option<f32>)] {
-    static LOADED: OnceLock<Vec<(Loaded, Option<f32>)>> = OnceLock::new();
+/// The built-in models, read.
+fn built_in() -> &'static [(Loaded, &'static BuiltIn)] {
+    static LOADED: OnceLock<Vec<(Loaded, &'static BuiltIn)>> = OnceLock::new();
     LOADED.get_or_init(|| {
-        let load = |b: &BuiltIn| Some((parse(b.file.to_vec()).ok()?, b.sparsity));
+        let load = |b: &'static BuiltIn| Some((parse(b.file.to_vec()).ok()?, b));
         BUILT_IN.iter().filter_map(load).collect()
     })
+}
+
+/// The built-in model of a name: that of its file in `models`, without the extension.
+#[cfg(feature = "train")]
+pub fn by_name(name: &str) -> Option<&'static Loaded> {
+    let mut all = built_in().iter();
+    all.find(|(_, b)| b.name == name).map(|(loaded, _)| loaded)
+}
+
+/// The name of the built-in model of an id.
+pub fn name_of(id: ModelId) -> Option<&'static str> {
+    let mut all = built_in().iter();
+    all.find(|(loaded, _)| loaded.id == id).map(|(_, b)| b.name)
 }
 
 /// The built-in model of an id.
@@ -91,11 +123,11 @@ fn default_for(settings: &Settings) -> Option<&'static Loaded> {
         Policy::Explicit { mask, .. } => mask.count_zeros() as f32 / mask.len().max(1) as f32,
         Policy::Ridge { .. } => 1.0,
     };
-    let far = |sparsity: &Option<f32>| sparsity.map_or(0.0, |s| (s - wanted).abs());
+    let far = |b: &BuiltIn| b.sparsity.map_or(0.0, |s| (s - wanted).abs());
     built_in()
         .iter()
         .filter(|(loaded, _)| fits(&loaded.model, settings))
-        .min_by(|a, b| far(&a.1).total_cmp(&far(&b.1)))
+        .min_by(|a, b| far(a.1).total_cmp(&far(b.1)))
         .map(|(loaded, _)| loaded)
 }
 

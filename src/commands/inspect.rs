@@ -174,11 +174,11 @@ fn model_of(header: &Header, stream: Option<&codec::Stream>) -> Value {
     };
     let is = |loaded: &Loaded| loaded.id == id;
     let place = if stream.is_some_and(|s| s.embedded.as_ref().is_some_and(is)) {
-        "embedded"
-    } else if models::by_id(id).is_some() {
-        "built in"
+        "embedded".to_string()
+    } else if let Some(name) = models::name_of(id) {
+        format!("built in ({name})")
     } else {
-        "to be given with --model"
+        "to be given with --model".to_string()
     };
     json!({ "id": id.to_string(), "where": place })
 }

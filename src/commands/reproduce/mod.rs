@@ -202,52 +202,25 @@ fn reproduce(args: &Reproduce, quiet: bool) -> Result<(), Failure> {
         .map_or(Ok(()), |fault| Err(fault.of("standard output")))
 }
 
-/// The networks that come with the command.
-const BUILT_IN: [(&str, &[u8]); 5] = [
-    (
-        "thesis-80",
-        include_bytes!("../../../models/thesis-80.sparcmodel"),
-    ),
-    (
-        "thesis-85",
-        include_bytes!("../../../models/thesis-85.sparcmodel"),
-    ),
-    (
-        "thesis-90",
-        include_bytes!("../../../models/thesis-90.sparcmodel"),
-    ),
-    (
-        "thesis-95",
-        include_bytes!("../../../models/thesis-95.sparcmodel"),
-    ),
-    (
-        "speech",
-        include_bytes!("../../../models/speech.sparcmodel"),
-    ),
-];
-
 /// The networks of a folder, or those built in.
 fn networks(folder: Option<&Path>) -> Result<Networks, Failure> {
     let model = |name: &str| -> Result<NamedModel, Failure> {
-        let (of, bytes) = match folder {
+        let (of, loaded) = match folder {
             Some(folder) => {
                 let path = folder.join(format!("{name}.sparcmodel"));
                 let bytes = read::bytes(&path).map_err(|fault| match fault {
                     Fault::Input(what) => Fault::Model(what),
                     other => other,
                 });
-                (path.display().to_string(), bytes)
+                (path.display().to_string(), bytes.and_then(models::parse))
             }
             None => {
-                let found = BUILT_IN.iter().find(|(built_in, _)| *built_in == name);
                 let missing = || Fault::Model("is not built in".into());
-                let bytes = found.map(|(_, file)| file.to_vec()).ok_or_else(missing);
-                (format!("built-in {name}"), bytes)
+                let loaded = models::by_name(name).cloned().ok_or_else(missing);
+                (format!("built-in {name}"), loaded)
             }
         };
-        let loaded = bytes
-            .and_then(models::parse)
-            .map_err(|fault| fault.of(of))?;
+        let loaded = loaded.map_err(|fault| fault.of(of))?;
         Ok(NamedModel {
             name: name.to_owned(),
             id: loaded.id,
