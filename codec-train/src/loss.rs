@@ -69,12 +69,7 @@ impl Measure {
 }
 
 /// The weighted mean of the errors, and its derivative by each number.
-fn with_gradient(
-    kind: Measure,
-    output: &[f32],
-    target: &[f32],
-    weight: &[f32],
-) -> (f32, Vec<f32>) {
+fn with_gradient(kind: Measure, output: &[f32], target: &[f32], weight: &[f32]) -> (f32, Vec<f32>) {
     let share = 1.0 / output.len() as f32;
     let mut sum = 0f64;
     let mut gradient = Vec::with_capacity(output.len());
