@@ -18,6 +18,7 @@ impl Progress {
         Self::styled(quiet, ProgressBar::new(total as u64), style)
     }
 
+    #[cfg(feature = "train")]
     /// A bar for work of which only the share done is known ([`Progress::at`]).
     pub fn share(quiet: bool) -> Self {
         let style = ProgressStyle::with_template("{bar:24} {percent:>3} % {elapsed} {msg}");
@@ -55,6 +56,7 @@ impl Progress {
         self.bar.set_message(message);
     }
 
+    #[cfg(feature = "train")]
     /// Of the work of [`Progress::share`] a share of 0..=1 is done; says what is being done, and how many seconds are
     /// left if that is known.
     pub fn at(&self, share: f64, what: &str, left: Option<f64>) {
@@ -66,6 +68,7 @@ impl Progress {
         });
     }
 
+    #[cfg(feature = "train")]
     /// Runs something that prints, with the bar out of its way.
     pub fn print<T>(&self, print: impl FnOnce() -> T) -> T {
         self.bar.suspend(print)

@@ -1,6 +1,5 @@
 //! The figure: waveform, spectrogram, mask and phase above one another, over one time axis.
 
-#[cfg(feature = "train")]
 pub mod chart;
 mod colour;
 #[cfg(feature = "train")]
