@@ -138,8 +138,7 @@ mod tests {
     #[test]
     fn a_delay_is_taken_back() {
         let x: Vec<f32> = (0..2000).map(|i| ((i * i) as f32 * 1e-3).sin()).collect();
-        let delayed: Vec<f32> = std::iter::repeat(0.0)
-            .take(37)
+        let delayed: Vec<f32> = std::iter::repeat_n(0.0, 37)
             .chain(x.iter().copied())
             .collect();
         assert_eq!(aligned(&x, &delayed), x);
