@@ -215,8 +215,8 @@ fn remarks(out: &mut String, report: &Report, section: Section) {
                 .collect();
             let heads: Vec<String> = THRESHOLDS.iter().map(|t| format!("{t} dB")).collect();
             say(format!(
-                "The thesis needed 56 to 74 % of the phases with its thresholds, but does not say what its decibels \
-                 are relative to. Shares of the pixels at or above the thresholds on these clips, by what they may \
+                "The thesis needed 56 to 74 % of the phases with its thresholds; what its decibels are \
+                 relative to is not known to us. Shares of the pixels at or above the thresholds on these clips, by what they may \
                  mean:\n\n| levels of | {} |\n|---|{}\n{}\n\nThe first comes nearest, and is the one that the rows \
                  above use. Phases that are not stored are rebuilt by the decoder, with the stored ones held.",
                 heads.join(" | "),

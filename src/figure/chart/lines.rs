@@ -5,6 +5,9 @@ use crate::figure::panel::{self, text, Area, Drawn};
 use plotters::coord::ranged1d::ValueFormatter;
 use plotters::prelude::*;
 
+/// With more lines than this the legend has a place of its own at the right, where no line comes.
+const ROOMY: usize = 4;
+
 /// A line: its name in the legend (none if empty) and its points.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Line {
@@ -34,7 +37,10 @@ pub struct Lines {
 /// Draws them.
 pub fn draw(area: &Area, chart: &Lines) -> Drawn {
     let points = || chart.lines.iter().flat_map(|line| &line.points);
-    let (left, right) = range(points().map(|p| p.0));
+    let (left, mut right) = range(points().map(|p| p.0));
+    if chart.lines.len() > ROOMY {
+        right += 0.4 * (right - left);
+    }
     if chart.log {
         let positive = || points().map(|p| p.1).filter(|y| y.is_finite() && *y > 0.0);
         let least = positive().fold(f64::MAX, f64::min);
@@ -114,6 +120,9 @@ where
 
 /// The corner of the panel that the fewest points lie in.
 fn legend_place(chart: &Lines) -> SeriesLabelPosition {
+    if chart.lines.len() > ROOMY {
+        return SeriesLabelPosition::MiddleRight;
+    }
     let scaled = |y: f64| if chart.log { y.max(1e-300).ln() } else { y };
     let points = || chart.lines.iter().flat_map(|line| &line.points);
     let (left, right) = range(points().map(|p| p.0));
