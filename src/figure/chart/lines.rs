@@ -118,7 +118,7 @@ where
     Ok(())
 }
 
-/// The corner of the panel that the fewest points lie in.
+/// The place at the panel's sides that the least of the lines lies in.
 fn legend_place(chart: &Lines) -> SeriesLabelPosition {
     if chart.lines.len() > ROOMY {
         return SeriesLabelPosition::MiddleRight;
@@ -135,23 +135,28 @@ fn legend_place(chart: &Lines) -> SeriesLabelPosition {
             (a.0 + share * (b.0 - a.0), a.1 + share * (b.1 - a.1))
         })
     };
-    let count = |right_half: bool, upper: bool| {
+    let count = |right_half: bool, rows: std::ops::Range<f64>| {
         let inside = |p: &(f64, f64)| {
             let (x, y) = (
                 (p.0 - left) / (right - left),
                 (scaled(p.1) - low) / (high - low),
             );
-            (if right_half { x > 0.7 } else { x < 0.3 })
-                && (if upper { y > 0.65 } else { y < 0.35 })
+            (if right_half { x > 0.7 } else { x < 0.3 }) && rows.contains(&y)
         };
         let pieces = chart.lines.iter().flat_map(|line| line.points.windows(2));
         pieces.flat_map(along).filter(inside).count()
     };
+    let (top, middle, bottom) = (0.65..2.0, 0.3..0.7, -1.0..0.35);
     let corners = [
-        (count(true, true), SeriesLabelPosition::UpperRight),
-        (count(false, true), SeriesLabelPosition::UpperLeft),
-        (count(true, false), SeriesLabelPosition::LowerRight),
-        (count(false, false), SeriesLabelPosition::LowerLeft),
+        (count(true, top.clone()), SeriesLabelPosition::UpperRight),
+        (count(false, top), SeriesLabelPosition::UpperLeft),
+        (count(true, bottom.clone()), SeriesLabelPosition::LowerRight),
+        (count(false, bottom), SeriesLabelPosition::LowerLeft),
+        (
+            count(true, middle.clone()),
+            SeriesLabelPosition::MiddleRight,
+        ),
+        (count(false, middle), SeriesLabelPosition::MiddleLeft),
     ];
     let best = corners.into_iter().min_by_key(|(count, _)| *count);
     best.map_or(SeriesLabelPosition::UpperRight, |(_, place)| place)
