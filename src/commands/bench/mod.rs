@@ -256,7 +256,7 @@ fn picture(rows: &[Row]) -> Result<Vec<u8>, Fault> {
             .collect();
         Panel::Lines(Lines {
             title: title.into(),
-            x: "kbit/s, every byte counted".into(),
+            x: "kbit/s (whole files; of Opus the packets)".into(),
             y: y.into(),
             lines,
             log: false,
