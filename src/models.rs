@@ -17,6 +17,15 @@ struct BuiltIn {
     file: &'static [u8],
     /// The sparsity it was trained at; none for a range of them.
     sparsity: Option<f32>,
+    /// What the file says, read when first asked for.
+    loaded: OnceLock<Option<Loaded>>,
+}
+
+impl BuiltIn {
+    fn loaded(&self) -> Option<&Loaded> {
+        let load = || parse(self.file.to_vec()).ok();
+        self.loaded.get_or_init(load).as_ref()
+    }
 }
 
 const fn thesis(name: &'static str, file: &'static [u8], sparsity: f32) -> BuiltIn {
@@ -24,6 +33,7 @@ const fn thesis(name: &'static str, file: &'static [u8], sparsity: f32) -> Built
         name,
         file,
         sparsity: Some(sparsity),
+        loaded: OnceLock::new(),
     }
 }
 
@@ -33,6 +43,7 @@ static BUILT_IN: [BuiltIn; 5] = [
         name: "speech",
         file: include_bytes!("../models/speech.sparcmodel"),
         sparsity: None,
+        loaded: OnceLock::new(),
     },
     thesis(
         "thesis-80",
@@ -88,32 +99,29 @@ pub fn parse(file: Vec<u8>) -> Result<Loaded, Fault> {
     })
 }
 
-/// The built-in models, read.
-fn built_in() -> &'static [(Loaded, &'static BuiltIn)] {
-    static LOADED: OnceLock<Vec<(Loaded, &'static BuiltIn)>> = OnceLock::new();
-    LOADED.get_or_init(|| {
-        let load = |b: &'static BuiltIn| Some((parse(b.file.to_vec()).ok()?, b));
-        BUILT_IN.iter().filter_map(load).collect()
-    })
+/// The built-in models, each read as the iterator comes to it.
+fn built_in() -> impl Iterator<Item = (&'static Loaded, &'static BuiltIn)> {
+    BUILT_IN.iter().filter_map(|b| Some((b.loaded()?, b)))
 }
 
 /// The built-in model of a name: that of its file in `models`, without the extension.
 #[cfg(feature = "train")]
 pub fn by_name(name: &str) -> Option<&'static Loaded> {
-    let mut all = built_in().iter();
-    all.find(|(_, b)| b.name == name).map(|(loaded, _)| loaded)
+    BUILT_IN.iter().find(|b| b.name == name)?.loaded()
 }
 
 /// The name of the built-in model of an id.
 pub fn name_of(id: ModelId) -> Option<&'static str> {
-    let mut all = built_in().iter();
-    all.find(|(loaded, _)| loaded.id == id).map(|(_, b)| b.name)
+    built_in()
+        .find(|(loaded, _)| loaded.id == id)
+        .map(|(_, b)| b.name)
 }
 
 /// The built-in model of an id.
 pub fn by_id(id: ModelId) -> Option<&'static Loaded> {
-    let mut all = built_in().iter().map(|(loaded, _)| loaded);
-    all.find(|loaded| loaded.id == id)
+    built_in()
+        .map(|(loaded, _)| loaded)
+        .find(|loaded| loaded.id == id)
 }
 
 /// The built-in model for these settings, if one fits: of several the one trained nearest to their sparsity.
@@ -125,7 +133,6 @@ fn default_for(settings: &Settings) -> Option<&'static Loaded> {
     };
     let far = |b: &BuiltIn| b.sparsity.map_or(0.0, |s| (s - wanted).abs());
     built_in()
-        .iter()
         .filter(|(loaded, _)| fits(&loaded.model, settings))
         .min_by(|a, b| far(a.1).total_cmp(&far(b.1)))
         .map(|(loaded, _)| loaded)
@@ -177,7 +184,7 @@ mod tests {
 
     #[test]
     fn the_built_in_models_are_sound_and_found_by_their_ids() {
-        assert_eq!(built_in().len(), BUILT_IN.len());
+        assert_eq!(built_in().count(), BUILT_IN.len());
         for (loaded, _) in built_in() {
             assert_eq!(by_id(loaded.id), Some(loaded));
         }
