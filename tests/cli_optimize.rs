@@ -3,51 +3,9 @@
 
 mod support;
 
-use codec_core::settings::Settings;
-use codec_format::model::{
-    Activation, Convolution, Layer, Model, Normalisation, Plane, Source, WeightCoding,
-};
 use std::path::{Path, PathBuf};
-use support::{arg, names, read_wav, sparc, voice, write_wav, Run};
+use support::{arg, names, network, read_wav, sparc, voice, write_wav, Run};
 use tempfile::TempDir;
-
-/// A network that spreads levels over their neighbourhood: for each pixel the mean of those kept around it.
-fn model_file(folder: &Path) -> PathBuf {
-    let layer = |source: Source, kernel: u8| {
-        let count = usize::from(kernel).pow(2);
-        Layer {
-            convolution: Convolution::Sparse,
-            sources: vec![source],
-            skip: None,
-            kernel_bins: kernel,
-            kernel_frames: kernel,
-            inputs: 1,
-            outputs: 1,
-            weights: vec![1.0 / count as f32; count],
-            bias: vec![0.0],
-            activation: Activation::Linear,
-        }
-    };
-    let model = Model {
-        rate: 16_000,
-        stft: Settings::thesis(0.95).stft,
-        upsampling: 1,
-        normalisation: Normalisation {
-            offset: 0.0,
-            scale: 40.0,
-        },
-        residual: false,
-        layers: vec![
-            layer(Source::Plane(Plane::Values), 7),
-            layer(Source::Layer(0), 5),
-        ],
-        metadata: Vec::new(),
-    };
-    let path = folder.join("mean.sparcmodel");
-    let bytes = codec_format::model_file::write(&model, WeightCoding::F32).expect("a model file");
-    std::fs::write(&path, bytes).expect("written");
-    path
-}
 
 struct Place(TempDir);
 
@@ -55,7 +13,8 @@ impl Place {
     /// A folder with a model and a clip of 1.2 s.
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        model_file(folder.path());
+        let model = folder.path().join("mean.sparcmodel");
+        std::fs::write(model, network::averaging()).expect("written");
         write_wav(
             &folder.path().join("in.wav"),
             16_000,

@@ -3,49 +3,12 @@
 
 mod support;
 
-use codec_core::settings::Settings;
-use codec_format::model::{
-    Activation, Convolution, Layer, Model, Normalisation, Plane, Source, WeightCoding,
-};
-use codec_format::model_file;
 use std::path::Path;
-use support::{arg, names, repository, sparc, voice, write_wav};
-
-/// A network for the thesis profile that averages what is kept nearby.
-fn averaging() -> Model {
-    let layer = |source, kernel: u8, outputs| Layer {
-        convolution: Convolution::Sparse,
-        sources: vec![source],
-        skip: None,
-        kernel_bins: kernel,
-        kernel_frames: kernel,
-        inputs: 1,
-        outputs,
-        // A sparse convolution divides by the number observed and multiplies by the area.
-        weights: vec![1.0 / f32::from(kernel).powi(2); usize::from(kernel).pow(2)],
-        bias: vec![0.0; usize::from(outputs)],
-        activation: Activation::Linear,
-    };
-    Model {
-        rate: 16_000,
-        stft: Settings::thesis(0.95).stft,
-        upsampling: 1,
-        normalisation: Normalisation {
-            offset: 0.0,
-            scale: 20.0,
-        },
-        residual: false,
-        layers: vec![
-            layer(Source::Plane(Plane::Values), 7, 1),
-            layer(Source::Layer(0), 5, 1),
-        ],
-        metadata: Vec::new(),
-    }
-}
+use support::{arg, names, network, repository, sparc, voice, write_wav};
 
 fn models(folder: &Path) {
     std::fs::create_dir_all(folder).unwrap();
-    let file = model_file::write(&averaging(), WeightCoding::F32).unwrap();
+    let file = network::averaging();
     for percent in [80, 85, 90, 95] {
         std::fs::write(folder.join(format!("thesis-{percent}.sparcmodel")), &file).unwrap();
     }
