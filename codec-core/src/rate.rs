@@ -1,18 +1,23 @@
 //! Encoding to a rate: the finest settings whose whole file fits.
 
+mod search;
+mod splice;
+
 use crate::analysis::Analysis;
 use crate::encoder::{encode_analysis, Encoded};
 use crate::error::{Error, Result};
 use crate::settings::{Policy, Settings};
 use alloc::vec::Vec;
-use codec_format::header::{LatticeShape, ModelId, Signal};
+use codec_format::header::{Header, LatticeShape, ModelId, Signal};
 use codec_format::limits::Limits;
+use codec_format::segment::SegmentCoder;
 use codec_format::writer::StreamWriter;
+use search::{search, Found, Probe, MARGINS};
 
-/// Ridge margins searched, dB: from nearly every audible pixel to none.
-const MARGINS: (f32, f32) = (-10.0, 60.0);
-/// Halvings of that range: down to a hundredth of a dB, less than it takes to change a mask.
-const HALVINGS: usize = 13;
+/// Value steps in 1/8 dB tried, from the coarsest on, where the finest margin leaves bytes over.
+const STEPS: [u8; 4] = [40, 32, 24, 16];
+/// Share of the budget that finer value steps are tried for: a file is to come within 3 % of its target.
+const WORTH_A_STEP: f64 = 0.025;
 
 /// A clip encoded to a rate.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,8 +59,8 @@ pub fn file_bytes(encoded: &Encoded) -> Result<u64> {
     Ok(writer.finish(encoded.header.total_samples.unwrap_or(0), &mut out)?)
 }
 
-/// Encodes a clip with the ridge margin that comes closest to `bits_per_second` from below, counting every
-/// byte of the file. Where even an empty mask is too much, the lattice is thinned.
+/// Encodes a clip to at most `bits_per_second`, every byte of the file counted: [`fit`] for a clip that was
+/// not analysed before.
 ///
 /// # Errors
 /// As [`crate::encoder::encode`]; [`Error::Settings`] if the policy is not the ridge one.
@@ -67,87 +72,191 @@ pub fn encode_to_bitrate(
     settings: &Settings,
     model: Option<ModelId>,
 ) -> Result<Fitted> {
-    let analysis = Analysis::of(channels, settings)?;
-    let budget = (u128::from(total_samples) * u128::from(bits_per_second)
-        / (8 * u128::from(source.rate.max(1)))) as u64;
+    let clip = Clip {
+        analysis: &Analysis::of(channels, settings)?,
+        source,
+        total_samples,
+        model,
+    };
+    fit(&clip, bits_per_second, settings)
+}
+
+/// A clip that was analysed, and what its header says beside the settings.
+#[derive(Debug, Clone, Copy)]
+pub struct Clip<'a> {
+    /// The analysis.
+    pub analysis: &'a Analysis,
+    /// The source's rate and channels.
+    pub source: Signal,
+    /// Samples per channel of the source.
+    pub total_samples: u64,
+    /// The model that completes the images.
+    pub model: Option<ModelId>,
+}
+
+/// Encodes an analysed clip to at most `bits_per_second`, every byte of the file counted, and as near to it as the
+/// clip allows: on speech of three seconds and more within a per cent or so.
+///
+/// Searched is the ridge margin; where a step in the signal leaves none that comes near, the first frames have a
+/// finer one than the rest. Where even the finest margin leaves much over, values get finer steps; where even an
+/// empty mask is too much, the lattice is thinned.
+///
+/// # Errors
+/// As [`encode_analysis`]; [`Error::Settings`] if the policy is not the ridge one.
+pub fn fit(clip: &Clip<'_>, bits_per_second: u32, settings: &Settings) -> Result<Fitted> {
+    if !matches!(settings.policy, Policy::Ridge { .. }) {
+        return Err(Error::Settings {
+            what: "a bitrate needs the ridge policy",
+        });
+    }
+    let start = usual_margin(bits_per_second / u32::from(clip.source.channels.max(1)));
+    let budget = (u128::from(clip.total_samples) * u128::from(bits_per_second)
+        / (8 * u128::from(clip.source.rate.max(1)))) as u64;
     let mut settings = settings.clone();
     loop {
-        let search = Search {
-            analysis: &analysis,
-            source,
-            total_samples,
-            model,
-        };
-        let coarsest = search.at(&settings, MARGINS.1)?;
-        if coarsest.1 <= budget {
-            return search.closest(&settings, budget, coarsest);
-        }
-        // Fewer bands, then fewer steps in time.
-        match &mut settings.lattice {
-            Some(lattice) if lattice.bands > 8 => lattice.bands = 8.max(lattice.bands * 2 / 3),
-            Some(lattice) if lattice.every < 8 => lattice.every *= 2,
-            _ => {
-                return Ok(Fitted {
-                    encoded: coarsest.0,
-                    bytes: coarsest.1,
-                    fits: false,
-                })
+        match clip.search(&settings, start, budget)? {
+            Found::Fits(probe) => return clip.finer(probe, &settings, budget),
+            Found::Between { fine, coarse } => {
+                return Ok(fitted(spliced(fine.what, coarse.what, budget)?, true))
             }
+            // Fewer bands, then fewer steps in time.
+            Found::Over(probe) => match &mut settings.lattice {
+                Some(lattice) if lattice.bands > 8 => lattice.bands = 8.max(lattice.bands * 2 / 3),
+                Some(lattice) if lattice.every < 8 => lattice.every *= 2,
+                _ => return Ok(fitted(probe.what, false)),
+            },
         }
     }
 }
 
-struct Search<'a> {
-    analysis: &'a Analysis,
-    source: Signal,
-    total_samples: u64,
-    model: Option<ModelId>,
+/// The ridge margin that speech takes about `bits_per_second` a channel with: where searches start, dB.
+fn usual_margin(bits_per_second: u32) -> f32 {
+    22.0 - 20.0 * libm::logf(bits_per_second.max(1) as f32 / 6_000.0)
 }
 
-impl Search<'_> {
-    fn at(&self, settings: &Settings, margin: f32) -> Result<(Encoded, u64)> {
-        let mut settings = settings.clone();
-        match &mut settings.policy {
-            Policy::Ridge { margin: m, .. } => *m = margin,
-            _ => {
-                return Err(Error::Settings {
-                    what: "a bitrate needs the ridge policy",
-                })
-            }
-        }
-        let encoded = encode_analysis(
-            self.analysis,
-            self.source,
-            self.total_samples,
-            &settings,
-            self.model,
-        )?;
-        let bytes = file_bytes(&encoded)?;
-        Ok((encoded, bytes))
+fn fitted(sized: Sized, fits: bool) -> Fitted {
+    Fitted {
+        bytes: sized.bytes(),
+        encoded: sized.encoded,
+        fits,
     }
+}
 
-    /// Bisects for the smallest margin that fits; `best` fits at the largest.
-    fn closest(
-        &self,
-        settings: &Settings,
-        budget: u64,
-        mut best: (Encoded, u64),
-    ) -> Result<Fitted> {
-        let (mut low, mut high) = MARGINS;
-        for _ in 0..HALVINGS {
-            let margin = 0.5 * (low + high);
-            let this = self.at(settings, margin)?;
-            if this.1 <= budget {
-                high = margin;
-                best = this;
-            } else {
-                low = margin;
-            }
-        }
-        Ok(Fitted {
-            encoded: best.0,
-            bytes: best.1,
-            fits: true,
+impl Clip<'_> {
+    fn search(&self, settings: &Settings, start: f32, budget: u64) -> Result<Found<Sized>> {
+        search(start, budget, |margin| {
+            let settings = with_margin(settings, margin);
+            let encoded = encode_analysis(
+                self.analysis,
+                self.source,
+                self.total_samples,
+                &settings,
+                self.model,
+            )?;
+            let sized = Sized::new(encoded)?;
+            let bytes = sized.bytes();
+            Ok((sized, bytes))
         })
     }
+
+    /// What fits, unless finer value steps fill the budget better.
+    fn finer(&self, coarse: Probe<Sized>, settings: &Settings, budget: u64) -> Result<Fitted> {
+        let wanted = (budget as f64 * (1.0 - WORTH_A_STEP)) as u64;
+        let mut best = coarse.what;
+        if coarse.margin > MARGINS.0 || best.bytes() >= wanted {
+            return Ok(fitted(best, true));
+        }
+        for &step in STEPS.iter().filter(|&&step| step < settings.step) {
+            let settings = Settings {
+                step,
+                ..settings.clone()
+            };
+            match self.search(&settings, MARGINS.0, budget)? {
+                Found::Fits(probe) => {
+                    let enough = probe.bytes >= wanted;
+                    if probe.bytes > best.bytes() {
+                        best = probe.what;
+                    }
+                    if enough {
+                        break;
+                    }
+                }
+                Found::Between { fine, coarse } => {
+                    best = spliced(fine.what, coarse.what, budget)?;
+                    break;
+                }
+                Found::Over(_) => break,
+            }
+        }
+        Ok(fitted(best, true))
+    }
+}
+
+fn with_margin(settings: &Settings, margin: f32) -> Settings {
+    let mut settings = settings.clone();
+    if let Policy::Ridge { margin: m, .. } = &mut settings.policy {
+        *m = margin;
+    }
+    settings
+}
+
+/// A clip as symbols, and what they take.
+#[derive(Debug, Clone)]
+struct Sized {
+    encoded: Encoded,
+    /// Bytes of the signature and the header's chunk.
+    head: u64,
+    /// Bytes of each segment's chunk.
+    segments: Vec<u64>,
+}
+
+impl Sized {
+    fn new(encoded: Encoded) -> Result<Self> {
+        let head = head_bytes(&encoded.header)?;
+        let coder = SegmentCoder::new(&encoded.header, &Limits::default())?;
+        let segments = encoded
+            .segments
+            .iter()
+            .map(|segment| coder.chunk_bytes(segment))
+            .collect::<codec_format::Result<_>>()?;
+        Ok(Sized {
+            encoded,
+            head,
+            segments,
+        })
+    }
+
+    /// Bytes of the file: what [`file_bytes`] finds, as these headers know their sample count.
+    fn bytes(&self) -> u64 {
+        self.head + self.segments.iter().sum::<u64>()
+    }
+}
+
+/// Bytes before a stream's first segment: signature and header.
+fn head_bytes(header: &Header) -> Result<u64> {
+    let mut out = Vec::new();
+    Ok(StreamWriter::new(header, &Limits::default(), &mut out)?.position())
+}
+
+/// `fine`, which is over the budget, for as many frames as it allows, then `coarse`.
+fn spliced(fine: Sized, coarse: Sized, budget: u64) -> Result<Sized> {
+    let mut out = coarse;
+    let mut total = out.bytes();
+    let coder = SegmentCoder::new(&out.encoded.header, &Limits::default())?;
+    let finer = fine.encoded.segments.into_iter().zip(fine.segments);
+    let kept = out.encoded.segments.iter_mut().zip(&mut out.segments);
+    for ((segment, bytes), (finer, finer_bytes)) in kept.zip(finer) {
+        let others = total - *bytes;
+        if others + finer_bytes > budget {
+            let coarse = (segment.clone(), *bytes);
+            let (joined, size) = splice::spliced_segment(&coder, &finer, coarse, budget - others)?;
+            *segment = joined;
+            *bytes = size;
+            break;
+        }
+        total = others + finer_bytes;
+        *segment = finer;
+        *bytes = finer_bytes;
+    }
+    Ok(out)
 }

@@ -57,6 +57,13 @@ pub(crate) fn put_chunk(bytes: &mut Vec<u8>, kind: u8, body: &[u8]) {
     bytes.extend_from_slice(&crc.to_le_bytes());
 }
 
+/// Bytes of a chunk with a body of `body` bytes: what [`put_chunk`] appends.
+pub(crate) fn chunk_size(body: usize) -> usize {
+    // One varint byte for every seven bits (Spec §3.2).
+    let bits = usize::BITS - body.leading_zeros();
+    1 + (bits.max(1) as usize + 6) / 7 + body + CRC
+}
+
 /// A chunk as it lies in a buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Frame {

@@ -12,6 +12,7 @@ mod ridge;
 pub use bits::LayerBits;
 
 use crate::bytes::{put_varint, Cursor};
+use crate::chunk::chunk_size;
 use crate::entropy::bank::Bank;
 use crate::entropy::priors::PRIORS;
 use crate::entropy::range::{BitCoder, Decoder, Encoder, Meter, Null};
@@ -112,7 +113,15 @@ impl SegmentCoder {
         Ok(encoder.finish())
     }
 
-    /// The same, with what each layer cost.
+    /// Bytes of the segment's whole SEGM chunk: type, length, body and CRC (Spec §3.2).
+    ///
+    /// # Errors
+    /// As [`SegmentCoder::encode`].
+    pub fn chunk_bytes(&self, segment: &Segment) -> Result<u64> {
+        Ok(chunk_size(self.encode(segment)?.len()) as u64)
+    }
+
+    /// The body, with what each layer cost.
     ///
     /// # Errors
     /// As [`SegmentCoder::encode`].
