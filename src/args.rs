@@ -90,6 +90,10 @@ pub struct Coding {
     /// comes on top [default: 6000 a channel, unless quality or sparsity are given]
     #[arg(short, long, value_name = "BPS", value_parser = parse_bitrate, conflicts_with_all = ["quality", "sparsity"])]
     pub bitrate: Option<u32>,
+    /// With --bitrate: a constant rate. Every segment (about a second of sound) keeps to its own share, what
+    /// it leaves over is not spent later, and the header comes out of the first one's share
+    #[arg(long, requires = "bitrate")]
+    pub cbr: bool,
     /// Constant quality from 0 (smallest) to 10 (best) instead of a bitrate
     #[arg(long, value_name = "0..10", value_parser = parse_quality, conflicts_with = "sparsity")]
     pub quality: Option<f32>,

@@ -4,11 +4,12 @@ use crate::audio::{resample, Clip, MAX_SAMPLES};
 use crate::coding::Target;
 use crate::fault::Fault;
 use crate::models::{self, Given, Loaded};
+use crate::progress::Progress;
 use codec_core::analysis::Analysis;
 use codec_core::decoder::Decoder;
 use codec_core::encoder::{encode_analysis, Encoded};
 use codec_core::rate;
-use codec_core::settings::{Policy, Settings};
+use codec_core::settings::Settings;
 use codec_format::header::{Header, Signal};
 use codec_format::model::Model;
 use codec_format::symbols::Segment;
@@ -19,14 +20,36 @@ pub fn kilobits(bytes: usize, seconds: f64) -> f64 {
     bytes as f64 * 8.0 / seconds.max(1e-9) / 1000.0
 }
 
-/// Encodes a clip of any rate to the bytes of a whole file.
+/// An encoded clip.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Coded {
+    /// The whole file.
+    pub bytes: Vec<u8>,
+    /// Segments that the rate left without all of their background.
+    pub starved: u32,
+}
+
+impl Coded {
+    /// Warns of what the rate did to the clip `name`, if it did anything.
+    pub fn warn(&self, name: &str, progress: &Progress) {
+        if self.starved > 0 {
+            progress.warn(&format!(
+                "sparc: warning: {name}: {} segments take more than their share even without ridges; their \
+                 background is held or silent",
+                self.starved
+            ));
+        }
+    }
+}
+
+/// Encodes a clip of any rate to a whole file.
 pub fn encode(
     clip: &Clip,
     settings: &Settings,
     target: Target,
     model: Option<&Loaded>,
     embed: bool,
-) -> Result<Vec<u8>, Fault> {
+) -> Result<Coded, Fault> {
     let limit = Limits::default().channels;
     let channels = u8::try_from(clip.channels.len())
         .ok()
@@ -50,12 +73,24 @@ pub fn encode(
         .collect::<Result<Vec<_>, _>>()?;
     let embedded = if embed { model } else { None };
     let id = model.map(|loaded| loaded.id);
+    let mut starved = 0;
     let encoded = match target {
         Target::Settings => codec_core::encoder::encode(&pcm, source, total, settings, id)?,
         Target::RidgeSparsity(sparsity) => {
             let analysis = Analysis::of(&pcm, settings)?;
             let margin = margin_for(&analysis, settings, sparsity)?;
             encode_analysis(&analysis, source, total, &with_margin(settings, margin), id)?
+        }
+        Target::Constant(bitrate) => {
+            let clip = rate::Clip {
+                analysis: &Analysis::of(&pcm, settings)?,
+                source,
+                total_samples: total,
+                model: id,
+            };
+            let constant = rate::encode_constant(&clip, bitrate, settings)?;
+            starved = constant.starved;
+            constant.encoded
         }
         Target::Bitrate { bitrate, strict } => {
             // An embedded model comes on top: it is a constant that no choice of pixels can make up for.
@@ -69,7 +104,8 @@ pub fn encode(
             fitted.encoded
         }
     };
-    write(&encoded, total, embedded)
+    let bytes = write(&encoded, total, embedded)?;
+    Ok(Coded { bytes, starved })
 }
 
 /// An encoded clip as the bytes of a file.
@@ -87,11 +123,10 @@ fn write(encoded: &Encoded, total: u64, embedded: Option<&Loaded>) -> Result<Vec
 }
 
 fn with_margin(settings: &Settings, margin: f32) -> Settings {
-    let mut settings = settings.clone();
-    if let Policy::Ridge { margin: m, .. } = &mut settings.policy {
-        *m = margin;
+    Settings {
+        policy: settings.policy.with_margin(margin),
+        ..settings.clone()
     }
-    settings
 }
 
 /// The ridge margin that drops `sparsity` of the pixels, as nearly as thresholds allow.

@@ -25,6 +25,8 @@ pub enum Target {
         /// Whether a clip that takes more, being very short, is an error.
         strict: bool,
     },
+    /// Bits a second that every segment keeps to.
+    Constant(u32),
     /// A share of pixels dropped, reached by moving the ridge threshold.
     RidgeSparsity(f32),
     /// The settings as they are.
@@ -84,6 +86,7 @@ pub fn settings(coding: &Coding, channels: usize) -> Result<(Settings, Target), 
                 "--bitrate and --quality need the ridge mask; give --sparsity with other masks",
             ));
         }
+        (Some(bitrate), _, _) if coding.cbr => Target::Constant(bitrate),
         (Some(bitrate), _, _) => Target::Bitrate {
             bitrate,
             strict: true,
@@ -104,7 +107,9 @@ pub fn settings(coding: &Coding, channels: usize) -> Result<(Settings, Target), 
         },
         _ => Target::Settings,
     };
-    if let (Profile::Speech, Target::Bitrate { bitrate, .. }) = (coding.profile, target) {
+    if let (Profile::Speech, Target::Bitrate { bitrate, .. } | Target::Constant(bitrate)) =
+        (coding.profile, target)
+    {
         // The layers that serve this rate best; what the arguments say stays.
         settings.lattice = rate::speech_settings(bitrate / channels.max(1)).lattice;
     }
@@ -232,6 +237,13 @@ mod tests {
         );
         assert_eq!(settings.phase, PhaseKind::All { bits: 4 });
         assert_eq!(target, Target::Settings);
+    }
+
+    #[test]
+    fn a_constant_rate_is_a_bitrate_with_a_condition() {
+        let (settings, target) = parsed("--bitrate 9k --cbr").unwrap();
+        assert_eq!(target, Target::Constant(9_000));
+        assert_eq!(settings, rate::speech_settings(9_000));
     }
 
     #[test]

@@ -79,6 +79,11 @@ impl Progress {
         self.bar.inc(1);
     }
 
+    /// Prints a line on the standard error, above the bar if there is one.
+    pub fn warn(&self, line: &str) {
+        self.bar.suspend(|| eprintln!("{line}"));
+    }
+
     /// Prints a line above the bar, on a terminal only.
     pub fn note(&self, line: &str) {
         if self.shown {

@@ -55,3 +55,58 @@ fn an_embedded_model_comes_on_top_of_the_bitrate() {
         "{common} bytes in common"
     );
 }
+
+#[test]
+fn at_a_constant_rate_every_chunk_keeps_to_its_share() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    // Silence first: what it leaves over is not for the rest.
+    let count = 100_000;
+    let mut sound = voice(16_000, 1, count);
+    sound[0][..30_000].fill(0.0);
+    write_wav(&path("in.wav"), 16_000, &sound);
+    for bitrate in [3_000, 8_000] {
+        let (input, output, rate) = (path("in.wav"), path("x.sparc"), bitrate.to_string());
+        sparc(&["encode", arg(&input), arg(&output), "--cbr", "-b", &rate]).ok();
+        let json = sparc(&["inspect", "--json", arg(&output)]).ok().text();
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let chunks = value["chunks"].as_array().unwrap();
+        let size = |chunk: &serde_json::Value| chunk["size"].as_u64().unwrap();
+        let named = |name: &str| -> Vec<u64> {
+            let found = chunks.iter().filter(|c| c["name"] == name);
+            found.map(size).collect()
+        };
+        let segments = named("SEGM");
+        // Segments of 64 frames of 256 samples at 16 kHz.
+        let budget = bitrate * 64 * 256 / (8 * 16_000);
+        assert_eq!(segments.len(), 7);
+        assert!(segments.iter().all(|&size| size <= budget), "{segments:?}");
+        assert!(segments[0] + named("HEAD")[0] + 8 <= budget);
+        let used = segments[2..6].iter().sum::<u64>() as f64 / (4 * budget) as f64;
+        assert!(used > 0.85, "{segments:?} of {budget} each");
+        assert!(share(&output, count as f64 / 16_000.0, bitrate as f64) <= 1.0);
+        sparc(&["decode", arg(&output), arg(&path("out.wav"))]).ok();
+    }
+}
+
+#[test]
+fn constant_rates_too_low_are_refused_or_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    write_wav(&path("in.wav"), 16_000, &voice(16_000, 1, 40_000));
+    let (input, output) = (path("in.wav"), path("x.sparc"));
+    let with = |extra: &[&str]| sparc(&[&["encode", arg(&input), arg(&output)], extra].concat());
+    with(&["--cbr", "-b", "200"]).failed(2, "too low even for a segment of silence");
+    with(&["--cbr", "-b", "9k", "--phases", "all"]).failed(2, "cannot hold every phase");
+    with(&["--cbr", "-b", "9k", "--mask", "uniform"]).failed(2, "need the ridge mask");
+    assert_eq!(with(&["--cbr"]).code, 2);
+    assert!(!output.exists());
+    let run = with(&["--cbr", "-b", "700"]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    assert!(
+        run.err.starts_with("sparc: warning: ") && run.err.contains("in.wav: "),
+        "{}",
+        run.err
+    );
+    with(&["--cbr", "-b", "700", "--quiet"]).ok();
+}

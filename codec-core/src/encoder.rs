@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::image;
 use crate::levels;
 use crate::policy::sparsify;
+use crate::rate::SegmentRate;
 use crate::settings::{origin_below, Policy, Settings, STREAM_PEAK};
 use crate::stft::Transform;
 use alloc::vec::Vec;
@@ -48,6 +49,18 @@ pub fn encode_analysis(
     settings: &Settings,
     model: Option<ModelId>,
 ) -> Result<Encoded> {
+    encode_paced(analysis, source, total_samples, settings, model, None).map(|(encoded, _)| encoded)
+}
+
+/// The same, at a constant rate where one is given: with the number of segments that starved at it.
+pub(crate) fn encode_paced(
+    analysis: &Analysis,
+    source: Signal,
+    total_samples: u64,
+    settings: &Settings,
+    model: Option<ModelId>,
+    bits_per_second: Option<u32>,
+) -> Result<(Encoded, u32)> {
     settings.validate()?;
     if analysis.channels() != usize::from(source.channels) || analysis.channels() == 0 {
         return Err(Error::Settings {
@@ -57,6 +70,10 @@ pub fn encode_analysis(
     let origin = settings.origin.unwrap_or_else(|| analysis.origin());
     let header = settings.header(source, Some(total_samples), origin, model);
     let step = usize::from(settings.segment_frames);
+    let coded = header.coded_samples(total_samples);
+    let mut rate = bits_per_second
+        .map(|bits| SegmentRate::new(&header, bits))
+        .transpose()?;
     let segments = (0..analysis.frames())
         .step_by(step)
         .enumerate()
@@ -67,16 +84,59 @@ pub fn encode_analysis(
                 frames,
                 &header,
                 &settings.policy,
-                index as u32,
-                first,
+                Place {
+                    index: index as u32,
+                    first_frame: first,
+                    coded,
+                },
+                rate.as_mut(),
             )
         })
         .collect();
-    Ok(Encoded { header, segments })
+    let starved = rate.map_or(0, |rate| rate.starved());
+    Ok((Encoded { header, segments }, starved))
+}
+
+/// Where a segment lies.
+#[derive(Clone, Copy)]
+struct Place {
+    index: u32,
+    /// Its first frame in the clip.
+    first_frame: usize,
+    /// Coded samples of the clip known so far: at least all that belong to the segment.
+    coded: u64,
+}
+
+/// One segment from the frames `range` of `analysis`, by the policy or, at a constant rate, by the margin that fits.
+fn encode_segment(
+    analysis: &Analysis,
+    range: core::ops::Range<usize>,
+    header: &Header,
+    policy: &Policy,
+    place: Place,
+    rate: Option<&mut SegmentRate>,
+) -> Segment {
+    let make = |policy: &Policy| {
+        let Place {
+            index, first_frame, ..
+        } = place;
+        segment_of(analysis, range.clone(), header, policy, index, first_frame)
+    };
+    match rate {
+        None => make(policy),
+        Some(rate) => {
+            let hop = u64::from(header.stft.hop);
+            let samples = place.coded.saturating_sub(place.first_frame as u64 * hop);
+            let samples = samples.min(range.len() as u64 * hop);
+            rate.fit(place.index, samples, |margin| {
+                make(&policy.with_margin(margin))
+            })
+        }
+    }
 }
 
 /// One segment from the frames `range` of `analysis`; `first_frame` is its place in the clip.
-fn encode_segment(
+fn segment_of(
     analysis: &Analysis,
     range: core::ops::Range<usize>,
     header: &Header,
@@ -149,6 +209,8 @@ pub struct Encoder {
     start: u64,
     taken: u64,
     next: u32,
+    /// The control of a constant rate, if there is one.
+    rate: Option<SegmentRate>,
 }
 
 impl Encoder {
@@ -178,7 +240,30 @@ impl Encoder {
             start: 0,
             taken: 0,
             next: 0,
+            rate: None,
         })
+    }
+
+    /// An encoder at a constant rate over all channels: the ridge margin of each segment is the finest with which its
+    /// whole chunk stays within the segment's share of `bits_per_second` (see [`SegmentRate`]).
+    ///
+    /// # Errors
+    /// As [`Encoder::new`] and [`SegmentRate::new`].
+    pub fn with_rate(
+        source: Signal,
+        settings: Settings,
+        model: Option<ModelId>,
+        bits_per_second: u32,
+    ) -> Result<Self> {
+        let encoder = Encoder::new(source, settings, model)?;
+        let rate = Some(SegmentRate::new(&encoder.header, bits_per_second)?);
+        Ok(Encoder { rate, ..encoder })
+    }
+
+    /// Segments so far whose background had to be held or silenced to keep to the constant rate.
+    #[must_use]
+    pub fn starved(&self) -> u32 {
+        self.rate.as_ref().map_or(0, SegmentRate::starved)
     }
 
     /// The header to write before the first segment; it leaves the sample count to the trailer.
@@ -252,8 +337,12 @@ impl Encoder {
             0..frames,
             &self.header,
             &self.settings.policy,
-            self.next,
-            first as usize,
+            Place {
+                index: self.next,
+                first_frame: first as usize,
+                coded: self.taken,
+            },
+            self.rate.as_mut(),
         );
         self.next += 1;
         let half = self.transform.n_fft() as u64 / 2;

@@ -1,10 +1,11 @@
 //! Encoding to a rate: the finest settings whose whole file fits.
 
+mod constant;
 mod search;
 mod splice;
 
 use crate::analysis::Analysis;
-use crate::encoder::{encode_analysis, Encoded};
+use crate::encoder::{encode_analysis, encode_paced, Encoded};
 use crate::error::{Error, Result};
 use crate::settings::{Policy, Settings};
 use alloc::vec::Vec;
@@ -12,6 +13,7 @@ use codec_format::header::{Header, LatticeShape, ModelId, Signal};
 use codec_format::limits::Limits;
 use codec_format::segment::SegmentCoder;
 use codec_format::writer::StreamWriter;
+pub use constant::SegmentRate;
 use search::{search, Found, Probe, MARGINS};
 
 /// Value steps in 1/8 dB tried, from the coarsest on, where the finest margin leaves bytes over.
@@ -129,6 +131,36 @@ pub fn fit(clip: &Clip<'_>, bits_per_second: u32, settings: &Settings) -> Result
     }
 }
 
+/// A clip encoded at a constant rate.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Constant {
+    /// The symbols.
+    pub encoded: Encoded,
+    /// Segments whose background had to be held or silenced.
+    pub starved: u32,
+}
+
+/// Encodes an analysed clip at a constant rate: each segment, whole chunk, within its own share of `bits_per_second`,
+/// the header within that of the first (see [`SegmentRate`]).
+///
+/// # Errors
+/// As [`encode_analysis`] and [`SegmentRate::new`].
+pub fn encode_constant(
+    clip: &Clip<'_>,
+    bits_per_second: u32,
+    settings: &Settings,
+) -> Result<Constant> {
+    let (encoded, starved) = encode_paced(
+        clip.analysis,
+        clip.source,
+        clip.total_samples,
+        settings,
+        clip.model,
+        Some(bits_per_second),
+    )?;
+    Ok(Constant { encoded, starved })
+}
+
 /// The ridge margin that speech takes about `bits_per_second` a channel with: where searches start, dB.
 fn usual_margin(bits_per_second: u32) -> f32 {
     22.0 - 20.0 * libm::logf(bits_per_second.max(1) as f32 / 6_000.0)
@@ -145,7 +177,10 @@ fn fitted(sized: Sized, fits: bool) -> Fitted {
 impl Clip<'_> {
     fn search(&self, settings: &Settings, start: f32, budget: u64) -> Result<Found<Sized>> {
         search(start, budget, |margin| {
-            let settings = with_margin(settings, margin);
+            let settings = Settings {
+                policy: settings.policy.with_margin(margin),
+                ..settings.clone()
+            };
             let encoded = encode_analysis(
                 self.analysis,
                 self.source,
@@ -190,14 +225,6 @@ impl Clip<'_> {
         }
         Ok(fitted(best, true))
     }
-}
-
-fn with_margin(settings: &Settings, margin: f32) -> Settings {
-    let mut settings = settings.clone();
-    if let Policy::Ridge { margin: m, .. } = &mut settings.policy {
-        *m = margin;
-    }
-    settings
 }
 
 /// A clip as symbols, and what they take.

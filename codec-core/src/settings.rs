@@ -51,6 +51,20 @@ pub enum Policy {
     },
 }
 
+impl Policy {
+    /// The same with another ridge margin, dB; other policies as they are.
+    #[must_use]
+    pub fn with_margin(&self, margin: f32) -> Self {
+        match *self {
+            Policy::Ridge { threshold_step, .. } => Policy::Ridge {
+                margin,
+                threshold_step,
+            },
+            _ => self.clone(),
+        }
+    }
+}
+
 /// Everything about a stream that does not follow from the signal.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {

@@ -1,9 +1,23 @@
 //! Encoding to a rate: how near to it whole files come, and that none exceeds it.
 
-use codec_core::rate::{encode_to_bitrate, file_bytes, speech_settings, Fitted};
-use codec_format::header::Signal;
+use codec_core::analysis::Analysis;
+use codec_core::encoder::{Encoded, Encoder};
+use codec_core::rate::{
+    encode_constant, encode_to_bitrate, file_bytes, speech_settings, Clip, Constant, Fitted,
+};
+use codec_core::settings::Settings;
+use codec_core::Error;
+use codec_format::header::{PhaseKind, Signal};
+use codec_format::symbols::Segment;
+use codec_format::{Limits, StreamWriter};
 
 const RATE: usize = 16_000;
+const MONO: Signal = Signal {
+    rate: RATE as u32,
+    channels: 1,
+};
+/// Samples of a whole segment of the speech profile.
+const SEGMENT: usize = 64 * 256;
 
 fn noise(seed: &mut u32) -> f32 {
     *seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -109,4 +123,137 @@ fn a_clip_that_cannot_fit_says_so_with_the_least_it_takes() {
     // Empty masks over the thinnest lattice.
     assert!(fitted.encoded.segments[0].channels[0].mask.not_any());
     assert_eq!(fitted.encoded.header.lattice.unwrap().bands, 8);
+}
+
+fn constant(pcm: &[f32], bits_per_second: u32) -> Constant {
+    let settings = speech_settings(bits_per_second);
+    let clip = Clip {
+        analysis: &Analysis::of(&[pcm.to_vec()], &settings).unwrap(),
+        source: MONO,
+        total_samples: pcm.len() as u64,
+        model: None,
+    };
+    encode_constant(&clip, bits_per_second, &settings).unwrap()
+}
+
+/// Bytes of what is written first and of every segment's chunk.
+fn chunks(encoded: &Encoded) -> (usize, Vec<usize>) {
+    let mut out = Vec::new();
+    let mut writer = StreamWriter::new(&encoded.header, &Limits::default(), &mut out).unwrap();
+    let head = out.len();
+    let chunk = |segment: &Segment| {
+        out.clear();
+        writer.segment(segment, &mut out).unwrap();
+        out.len()
+    };
+    (head, encoded.segments.iter().map(chunk).collect())
+}
+
+/// Asserts that every chunk keeps to its share, the first with the header; returns the share used by all but the last.
+fn assert_constant(name: &str, encoded: &Encoded, samples: usize, bits_per_second: u32) -> f64 {
+    let (head, sizes) = chunks(encoded);
+    let budget = bits_per_second as usize * SEGMENT / (8 * RATE);
+    let last = sizes.len() - 1;
+    for (index, &size) in sizes.iter().enumerate() {
+        let size = if index == 0 { size + head } else { size };
+        assert!(
+            size <= budget,
+            "{name} at {bits_per_second}, segment {index}: {size} bytes of {budget}"
+        );
+    }
+    // What there is of the last one takes its own share, unless its empty mask is too much already.
+    let own = bits_per_second as usize * (samples - last * SEGMENT) / (8 * RATE);
+    let empty = encoded.segments[last].channels[0].mask.not_any();
+    assert!(
+        sizes[last] <= own || empty,
+        "{name} at {bits_per_second}: {} bytes of {own}",
+        sizes[last]
+    );
+    (head + sizes[..last].iter().sum::<usize>()) as f64 / (last * budget) as f64
+}
+
+#[test]
+fn at_a_constant_rate_every_chunk_keeps_to_its_share_and_uses_most_of_it() {
+    let len = 5 * SEGMENT + 6_000;
+    // Half silence, half voice: what the first leaves over is not for the second.
+    let mut late = vec![0.0; 3 * SEGMENT];
+    late.extend(voice(len - late.len()));
+    for (name, pcm, least) in [
+        ("voice", voice(len), 0.95),
+        ("sweep", sweep(len), 0.95),
+        ("white noise", white(len), 0.95),
+        ("voice after silence", late, 0.0),
+        ("silence", vec![0.0; len], 0.0),
+    ] {
+        for rate in [3_000, 6_000, 12_000] {
+            let constant = constant(&pcm, rate);
+            let used = assert_constant(name, &constant.encoded, len, rate);
+            assert!(used >= least, "{name} at {rate}: {used} of the budget used");
+            assert_eq!(constant.starved, 0, "{name} at {rate}");
+        }
+    }
+}
+
+#[test]
+fn the_shortest_last_segment_keeps_its_background() {
+    // One frame that stands for no sample, after a segment that is full.
+    let constant = constant(&voice(SEGMENT), 3_000);
+    assert_constant("voice", &constant.encoded, SEGMENT, 3_000);
+    let last = &constant.encoded.segments[1].channels[0];
+    assert_eq!((last.frames, constant.starved), (1, 0));
+    assert!(last.lattice.iter().any(|&level| level > 0));
+}
+
+#[test]
+fn a_constant_rate_does_not_depend_on_how_the_pcm_is_cut() {
+    let mut pcm = voice(2 * SEGMENT);
+    pcm.extend(white(SEGMENT + 999));
+    let stream = |size: usize| {
+        let mut encoder = Encoder::with_rate(MONO, Settings::speech(), None, 4_000).unwrap();
+        let header = encoder.header().clone();
+        let mut segments: Vec<Segment> = Vec::new();
+        for piece in pcm.chunks(size) {
+            segments.extend(encoder.push(&[piece]).unwrap());
+        }
+        assert_eq!(encoder.starved(), 0);
+        segments.extend(encoder.finish());
+        Encoded { header, segments }
+    };
+    let whole = stream(pcm.len());
+    let used = assert_constant("stream", &whole, pcm.len(), 4_000);
+    assert!(used >= 0.95, "{used}");
+    for size in [1, 77, 4_096] {
+        assert!(stream(size) == whole, "pieces of {size}");
+    }
+}
+
+#[test]
+fn a_rate_below_the_background_holds_it_and_counts_that() {
+    let pcm = white(3 * SEGMENT);
+    let rate = 800;
+    let constant = constant(&pcm, rate);
+    assert_constant("white noise", &constant.encoded, pcm.len(), rate);
+    assert_eq!(constant.starved, 3);
+    for segment in &constant.encoded.segments[..3] {
+        let image = &segment.channels[0];
+        assert!(image.mask.not_any() && image.lattice.iter().all(|&level| level > 0));
+    }
+}
+
+#[test]
+fn constant_rates_that_cannot_be_kept_are_refused() {
+    let every_phase = Settings {
+        phase: PhaseKind::All { bits: 3 },
+        ..Settings::speech()
+    };
+    for (settings, rate, text) in [
+        (Settings::speech(), 300, "even for a segment of silence"),
+        (Settings::thesis(0.9), 60_000, "needs the ridge policy"),
+        (every_phase, 600_000, "cannot hold every phase"),
+    ] {
+        match Encoder::with_rate(MONO, settings, None, rate) {
+            Err(Error::Settings { what }) => assert!(what.contains(text), "{what}"),
+            other => panic!("{other:?}"),
+        }
+    }
 }

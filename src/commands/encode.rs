@@ -27,8 +27,12 @@ pub fn run(args: &Encode, quiet: bool) -> Vec<Failure> {
         progress.say("encoding");
         let (settings, target) = coding::settings(&args.coding, clip.channels.len())?;
         let embed = args.coding.embed_model;
-        let bytes =
+        let coded =
             codec::encode(&clip, &settings, target, model.as_ref(), embed).map_err(of_input)?;
+        if !quiet {
+            coded.warn(&batch::name(input), progress);
+        }
+        let bytes = coded.bytes;
         output::write(output, &bytes).map_err(|fault| fault.of(batch::name_of_output(output)))?;
         Ok(format!(
             "{}: {:.2} s in {} bytes, {:.2} kbit/s",

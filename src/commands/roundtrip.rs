@@ -33,7 +33,7 @@ pub fn run(args: &Roundtrip, quiet: bool) -> Vec<Failure> {
     let mut rows = Vec::new();
     let progress = Progress::spinner(quiet, "");
     for input in &args.inputs {
-        match one(args, input, &progress) {
+        match one(args, input, quiet, &progress) {
             Ok(row) => rows.push(row),
             Err(failure) => failures.push(failure),
         }
@@ -52,7 +52,7 @@ pub fn run(args: &Roundtrip, quiet: bool) -> Vec<Failure> {
     failures
 }
 
-fn one(args: &Roundtrip, input: &Path, progress: &Progress) -> Result<Row, Failure> {
+fn one(args: &Roundtrip, input: &Path, quiet: bool, progress: &Progress) -> Result<Row, Failure> {
     let name = batch::name(input);
     let of_input = |fault: Fault| fault.of(&name);
     let clip = read::bytes(input).and_then(read::clip).map_err(of_input)?;
@@ -61,7 +61,7 @@ fn one(args: &Roundtrip, input: &Path, progress: &Progress) -> Result<Row, Failu
 
     progress.say(format!("{name}: encoding"));
     let start = Instant::now();
-    let bytes = codec::encode(
+    let coded = codec::encode(
         &clip,
         &settings,
         target,
@@ -70,6 +70,10 @@ fn one(args: &Roundtrip, input: &Path, progress: &Progress) -> Result<Row, Failu
     )
     .map_err(of_input)?;
     let encoding = start.elapsed().as_secs_f64();
+    if !quiet {
+        coded.warn(&name, progress);
+    }
+    let bytes = coded.bytes;
 
     progress.say(format!("{name}: decoding"));
     let given = model.map_or(Given::None, |loaded| Given::File(Box::new(loaded)));

@@ -172,7 +172,7 @@ fn sparc(
         strict: false,
     };
     let settings = rate::speech_settings(bitrate / channels);
-    let bytes = codec::encode(clip, &settings, target, model, false)?;
+    let bytes = codec::encode(clip, &settings, target, model, false)?.bytes;
     let decoded = codec::decode(&codec::read(&bytes)?, given)?;
     Ok((bytes.len(), decoded))
 }
