@@ -94,6 +94,10 @@ pub struct Coding {
     /// it leaves over is not spent later, and the header comes out of the first one's share
     #[arg(long, requires = "bitrate")]
     pub cbr: bool,
+    /// Time to spend on a bitrate with the speech profile: `fast` takes the settings that usually serve it best;
+    /// `default` and `best` try more of them, decode each, and keep those that sound nearest to the original
+    #[arg(long, value_enum, default_value_t = Effort::Default)]
+    pub effort: Effort,
     /// Constant quality from 0 (smallest) to 10 (best) instead of a bitrate
     #[arg(long, value_name = "0..10", value_parser = parse_quality, conflicts_with = "sparsity")]
     pub quality: Option<f32>,
@@ -126,6 +130,17 @@ pub struct Coding {
     /// Transform, mask and layers to start from
     #[arg(short, long, value_enum, default_value_t = Profile::Speech)]
     pub profile: Profile,
+}
+
+/// `--effort`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Effort {
+    /// One search, many times faster than real time
+    Fast,
+    /// A few settings, faster than real time on one core
+    Default,
+    /// Every setting that is ever worth trying
+    Best,
 }
 
 /// Sets of settings.

@@ -6,14 +6,15 @@ use crate::fault::Fault;
 use crate::models::{self, Given, Loaded};
 use crate::progress::Progress;
 use codec_core::analysis::Analysis;
+use codec_core::choice::{encode_nearest, Paced, Rate, Sound, Trials};
 use codec_core::decoder::Decoder;
 use codec_core::encoder::{encode_analysis, Encoded};
-use codec_core::rate;
 use codec_core::settings::Settings;
 use codec_format::header::{Header, Signal};
 use codec_format::model::Model;
 use codec_format::symbols::Segment;
 use codec_format::{Error, Event, Limits, StreamReader, StreamWriter};
+use rayon::prelude::*;
 
 /// Thousand bits a second of `bytes` bytes over `seconds` seconds.
 pub fn kilobits(bytes: usize, seconds: f64) -> f64 {
@@ -42,14 +43,18 @@ impl Coded {
     }
 }
 
-/// Encodes a clip of any rate to a whole file.
+/// Encodes a clip of any rate to a whole file. For a rate the one of `candidates` is taken whose sound comes nearest,
+/// otherwise the first.
 pub fn encode(
     clip: &Clip,
-    settings: &Settings,
+    candidates: &[Settings],
     target: Target,
     model: Option<&Loaded>,
     embed: bool,
 ) -> Result<Coded, Fault> {
+    let Some(settings) = candidates.first() else {
+        return Err(Fault::Other("no settings to encode with".into()));
+    };
     let limit = Limits::default().channels;
     let channels = u8::try_from(clip.channels.len())
         .ok()
@@ -73,6 +78,12 @@ pub fn encode(
         .collect::<Result<Vec<_>, _>>()?;
     let embedded = if embed { model } else { None };
     let id = model.map(|loaded| loaded.id);
+    let sound = Sound {
+        channels: &pcm,
+        source,
+        total_samples: total,
+        model: model.map(|loaded| (&loaded.model, loaded.id)),
+    };
     let mut starved = 0;
     let encoded = match target {
         Target::Settings => codec_core::encoder::encode(&pcm, source, total, settings, id)?,
@@ -81,31 +92,53 @@ pub fn encode(
             let margin = margin_for(&analysis, settings, sparsity)?;
             encode_analysis(&analysis, source, total, &with_margin(settings, margin), id)?
         }
-        Target::Constant(bitrate) => {
-            let clip = rate::Clip {
-                analysis: &Analysis::of(&pcm, settings)?,
-                source,
-                total_samples: total,
-                model: id,
-            };
-            let constant = rate::encode_constant(&clip, bitrate, settings)?;
-            starved = constant.starved;
-            constant.encoded
-        }
+        // An embedded model comes on top: it is a constant that no choice of pixels can make up for.
         Target::Bitrate { bitrate, strict } => {
-            // An embedded model comes on top: it is a constant that no choice of pixels can make up for.
-            let fitted = rate::encode_to_bitrate(&pcm, source, total, bitrate, settings, id)?;
-            if strict && !fitted.fits {
-                let least = (fitted.bytes as f64 * 8.0 / clip.seconds()).ceil();
+            let paced = nearest(sound, Rate::Whole(bitrate), candidates)?;
+            if let (true, Some(bytes)) = (strict, paced.too_much) {
+                let least = (bytes as f64 * 8.0 / clip.seconds()).ceil();
                 return Err(Fault::Arguments(format!(
                     "{bitrate} bit/s are too few: this clip takes at least {least}"
                 )));
             }
-            fitted.encoded
+            paced.encoded
+        }
+        Target::Constant(bitrate) => {
+            let paced = nearest(sound, Rate::Constant(bitrate), candidates)?;
+            starved = paced.starved;
+            paced.encoded
         }
     };
     let bytes = write(&encoded, total, embedded)?;
     Ok(Coded { bytes, starved })
+}
+
+/// [`encode_nearest`](codec_core::choice::encode_nearest) on all cores.
+fn nearest(sound: Sound<'_>, rate: Rate, candidates: &[Settings]) -> Result<Paced, Fault> {
+    let (Some(first), true) = (candidates.first(), candidates.len() > 1) else {
+        return Ok(encode_nearest(sound, rate, candidates)?);
+    };
+    let trials = Trials::new(sound, rate, first.rate)?;
+    let best = candidates
+        .par_iter()
+        .enumerate()
+        .map(|(index, settings)| trials.try_settings(index, settings).map(Some))
+        .try_reduce(
+            || None,
+            |a, b| {
+                Ok(match (a, b) {
+                    (Some(a), Some(b)) => Some(a.or(b)),
+                    (a, b) => a.or(b),
+                })
+            },
+        )?;
+    match best {
+        Some(best) => {
+            let settings = &candidates[best.index];
+            Ok(trials.finish(best, settings)?)
+        }
+        None => Ok(encode_nearest(sound, rate, candidates)?),
+    }
 }
 
 /// An encoded clip as the bytes of a file.

@@ -1,6 +1,6 @@
 //! From the arguments of `encode` to the settings of the encoder.
 
-use crate::args::{Coding, MaskChoice, PhaseChoice, Profile};
+use crate::args::{Coding, Effort, MaskChoice, PhaseChoice, Profile};
 use crate::audio::read::reason;
 use crate::fault::{Failure, Fault};
 use codec_core::rate;
@@ -110,10 +110,42 @@ pub fn settings(coding: &Coding, channels: usize) -> Result<(Settings, Target), 
     if let (Profile::Speech, Target::Bitrate { bitrate, .. } | Target::Constant(bitrate)) =
         (coding.profile, target)
     {
-        // The layers that serve this rate best; what the arguments say stays.
-        settings.lattice = rate::speech_settings(bitrate / channels.max(1)).lattice;
+        settings = with_layers(&settings, &rate::speech_settings(bitrate / channels.max(1)));
     }
     Ok((settings, target))
+}
+
+/// The settings to choose from for a target: `settings`, and what else the effort asks for.
+pub fn candidates(
+    coding: &Coding,
+    settings: &Settings,
+    target: Target,
+    channels: usize,
+) -> Vec<Settings> {
+    let effort = match coding.effort {
+        Effort::Fast => rate::Effort::Fast,
+        Effort::Default => rate::Effort::Default,
+        Effort::Best => rate::Effort::Best,
+    };
+    match (coding.profile, target) {
+        (Profile::Speech, Target::Bitrate { bitrate, .. } | Target::Constant(bitrate)) => {
+            let channels = u32::try_from(channels).unwrap_or(u32::MAX).max(1);
+            rate::speech_candidates(bitrate / channels, effort)
+                .iter()
+                .map(|candidate| with_layers(settings, candidate))
+                .collect()
+        }
+        _ => vec![settings.clone()],
+    }
+}
+
+/// `settings` with the layers of a candidate; what the arguments say stays.
+fn with_layers(settings: &Settings, candidate: &Settings) -> Settings {
+    Settings {
+        lattice: candidate.lattice,
+        step: candidate.step,
+        ..settings.clone()
+    }
 }
 
 /// Sets the ridge margin and the background for a quality of 0..=10: on speech 2 to 12 kbit/s or so.
@@ -244,6 +276,32 @@ mod tests {
         let (settings, target) = parsed("--bitrate 9k --cbr").unwrap();
         assert_eq!(target, Target::Constant(9_000));
         assert_eq!(settings, rate::speech_settings(9_000));
+    }
+
+    #[test]
+    fn effort_widens_the_choice_and_keeps_what_the_arguments_say() {
+        let chosen = |arguments: &str| {
+            let words = format!("sparc encode a b {arguments}");
+            match Cli::parse_from(words.split_whitespace()).command {
+                Command::Encode(args) => {
+                    let (settings, target) = settings(&args.coding, 1).unwrap();
+                    let all = candidates(&args.coding, &settings, target, 1);
+                    assert_eq!(all[0], settings, "{arguments}");
+                    all
+                }
+                _ => unreachable!("encode was asked for"),
+            }
+        };
+        let counts = ["fast", "default", "best"]
+            .map(|effort| chosen(&format!("--origin -40 --effort {effort}")).len());
+        assert!(counts[0] == 1 && counts[0] < counts[1] && counts[1] < counts[2]);
+        assert!(chosen("--origin -40")
+            .iter()
+            .all(|s| s.origin == Some(-320)));
+        assert_eq!(chosen("-b 9k --cbr").len(), counts[1]);
+        for alone in ["--quality 3", "--sparsity 0.9", "--profile thesis"] {
+            assert_eq!(chosen(alone).len(), 1, "{alone}");
+        }
     }
 
     #[test]

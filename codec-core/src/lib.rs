@@ -63,7 +63,9 @@ extern crate alloc;
 extern crate std;
 
 pub mod analysis;
+pub mod choice;
 pub mod decoder;
+pub mod distance;
 pub mod encoder;
 pub mod error;
 pub mod fft;

@@ -47,6 +47,64 @@ pub fn speech_settings(bits_per_second: u32) -> Settings {
     settings
 }
 
+/// How much time an encoder takes to find its settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effort {
+    /// [`speech_settings`] as they are.
+    Fast,
+    /// A few settings compared by their sound ([`crate::choice`]): still faster than real time.
+    Default,
+    /// All that ever won.
+    Best,
+}
+
+/// Settings worth trying on speech for a rate in bits a second and channel; [`speech_settings`] are the first.
+#[must_use]
+pub fn speech_candidates(bits_per_second: u32, effort: Effort) -> Vec<Settings> {
+    let first = speech_settings(bits_per_second);
+    // Bands, frames a step, steps of the lattice and of the values in 1/8 dB.
+    let tried: &[(u8, u8, u8, u8)] = match effort {
+        Effort::Fast => &[],
+        Effort::Default => &[
+            (20, 2, 32, 48),
+            (20, 2, 48, 48),
+            (26, 2, 32, 48),
+            (20, 2, 32, 40),
+        ],
+        Effort::Best => &[
+            (20, 2, 32, 48),
+            (20, 2, 48, 48),
+            (26, 2, 32, 48),
+            (20, 2, 32, 40),
+            (14, 2, 32, 48),
+            (17, 2, 32, 48),
+            (14, 2, 48, 48),
+            (14, 2, 32, 40),
+            (20, 2, 48, 40),
+            (26, 2, 48, 48),
+        ],
+    };
+    let with = |&(bands, every, lattice_step, step): &(u8, u8, u8, u8)| Settings {
+        lattice: Some(LatticeShape {
+            bands,
+            every,
+            step: lattice_step,
+        }),
+        step,
+        ..first.clone()
+    };
+    let mut all: Vec<Settings> = core::iter::once(first.clone())
+        .chain(tried.iter().map(with))
+        .collect();
+    let mut seen: Vec<Settings> = Vec::new();
+    all.retain(|settings| {
+        let new = !seen.contains(settings);
+        seen.push(settings.clone());
+        new
+    });
+    all
+}
+
 /// Bytes of the file that holds these symbols, without metadata or an embedded model.
 ///
 /// # Errors

@@ -26,9 +26,10 @@ pub fn run(args: &Encode, quiet: bool) -> Vec<Failure> {
         let clip = read::bytes(input).and_then(read::clip).map_err(of_input)?;
         progress.say("encoding");
         let (settings, target) = coding::settings(&args.coding, clip.channels.len())?;
+        let candidates = coding::candidates(&args.coding, &settings, target, clip.channels.len());
         let embed = args.coding.embed_model;
         let coded =
-            codec::encode(&clip, &settings, target, model.as_ref(), embed).map_err(of_input)?;
+            codec::encode(&clip, &candidates, target, model.as_ref(), embed).map_err(of_input)?;
         if !quiet {
             coded.warn(&batch::name(input), progress);
         }

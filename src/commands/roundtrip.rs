@@ -57,13 +57,14 @@ fn one(args: &Roundtrip, input: &Path, quiet: bool, progress: &Progress) -> Resu
     let of_input = |fault: Fault| fault.of(&name);
     let clip = read::bytes(input).and_then(read::clip).map_err(of_input)?;
     let (settings, target) = coding::settings(&args.coding, clip.channels.len())?;
+    let candidates = coding::candidates(&args.coding, &settings, target, clip.channels.len());
     let model = models::for_encoding(args.coding.model.as_deref(), &settings)?;
 
     progress.say(format!("{name}: encoding"));
     let start = Instant::now();
     let coded = codec::encode(
         &clip,
-        &settings,
+        &candidates,
         target,
         model.as_ref(),
         args.coding.embed_model,

@@ -171,8 +171,8 @@ fn sparc(
         bitrate,
         strict: false,
     };
-    let settings = rate::speech_settings(bitrate / channels);
-    let bytes = codec::encode(clip, &settings, target, model, false)?.bytes;
+    let candidates = rate::speech_candidates(bitrate / channels, rate::Effort::Default);
+    let bytes = codec::encode(clip, &candidates, target, model, false)?.bytes;
     let decoded = codec::decode(&codec::read(&bytes)?, given)?;
     Ok((bytes.len(), decoded))
 }
