@@ -102,10 +102,10 @@ pub struct Tried {
 }
 
 impl Tried {
-    /// The better of two: one that keeps to its rate, then the nearer one, then the earlier one.
+    /// The better of two: one that keeps to its rate, or exceeds it by less; then the nearer one, then the earlier one.
     #[must_use]
     pub fn or(self, other: Tried) -> Tried {
-        let rank = |tried: &Tried| (tried.paced.too_much.is_some(), tried.paced.starved);
+        let rank = |tried: &Tried| (tried.paced.too_much, tried.paced.starved);
         let order = rank(&self)
             .cmp(&rank(&other))
             .then(self.distance.total_cmp(&other.distance))

@@ -135,7 +135,11 @@ fn what_keeps_to_the_rate_beats_what_sounds_better() {
     let mut over = fits.clone();
     (over.index, over.distance, over.paced.too_much) = (0, 0.1, Some(1_000));
     assert_eq!(over.clone().or(fits.clone()), fits);
-    assert_eq!(fits.clone().or(over), fits);
+    assert_eq!(fits.clone().or(over.clone()), fits);
+    // Where none does, the one that takes least.
+    let mut more = over.clone();
+    (more.distance, more.paced.too_much) = (0.0, Some(1_001));
+    assert_eq!(more.or(over.clone()), over);
     // Equal ones: the first of the list, whichever comes first here.
     let mut same = fits.clone();
     same.index = 0;
