@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::settings::{origin_below, Settings};
 use crate::stft::{level, Complex32, Transform};
+use crate::waveform::Lapped;
 use alloc::vec::Vec;
 use codec_format::header::PhaseKind;
 use ndarray::{Array2, ArrayView2};
@@ -12,6 +13,7 @@ use ndarray::{Array2, ArrayView2};
 pub struct Analysis {
     spectra: Vec<Array2<Complex32>>,
     levels: Vec<Array2<f32>>,
+    coefficients: Vec<Array2<f32>>,
 }
 
 impl Analysis {
@@ -35,14 +37,35 @@ impl Analysis {
             check_finite(pcm, channel, 0)?;
             spectra.push(transform.spectra(pcm, 0, 0, frames));
         }
-        Ok(Analysis::from_spectra(spectra))
+        let mut analysis = Analysis::from_spectra(spectra);
+        if let Some(shape) = &settings.waveform {
+            let lapped = Lapped::new(&settings.stft, shape.coefficients);
+            analysis.coefficients = channels
+                .iter()
+                .map(|pcm| lapped.analyse(pcm, 0, 0, frames))
+                .collect();
+        }
+        Ok(analysis)
     }
 
     /// From spectra computed elsewhere, frames x bins per channel.
     #[must_use]
     pub fn from_spectra(spectra: Vec<Array2<Complex32>>) -> Self {
         let levels = spectra.iter().map(|s| s.mapv(level)).collect();
-        Analysis { spectra, levels }
+        Analysis {
+            spectra,
+            levels,
+            coefficients: Vec::new(),
+        }
+    }
+
+    /// The same with coefficients of the waveform layer, frames x coefficients per channel.
+    #[must_use]
+    pub fn with_coefficients(self, coefficients: Vec<Array2<f32>>) -> Self {
+        Analysis {
+            coefficients,
+            ..self
+        }
     }
 
     /// Channels.
@@ -67,6 +90,13 @@ impl Analysis {
     #[must_use]
     pub fn spectra(&self, channel: usize) -> ArrayView2<'_, Complex32> {
         self.spectra[channel].view()
+    }
+
+    /// The coefficients of the waveform layer of a channel, frames x coefficients, if the settings of the analysis
+    /// asked for any. Settings tried on it may use fewer of them.
+    #[must_use]
+    pub fn coefficients(&self, channel: usize) -> Option<ArrayView2<'_, f32>> {
+        self.coefficients.get(channel).map(Array2::view)
     }
 
     /// The origin for this clip in 1/8 dB: [`crate::settings::IMAGE_RANGE`] below its loudest pixel.

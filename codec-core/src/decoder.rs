@@ -13,7 +13,8 @@ use crate::network::{Completion, Network};
 use crate::phase::{self, StoredPhase};
 use crate::planes::{planes, Planes};
 use crate::settings::{is_too_short, SHORT_SEGMENTS};
-use crate::stft::{Complex32, Transform};
+use crate::stft::{level, Complex32, Transform};
+use crate::waveform::{self, LowBand};
 use alloc::vec;
 use alloc::vec::Vec;
 use codec_format::header::Header;
@@ -98,6 +99,7 @@ impl Decoder {
                 .channels
                 .iter()
                 .any(|c| c.bins != bins || c.frames != frames || c.mask.len() != bins * frames)
+            || !self.low_fits(segment)
         {
             return Err(Error::Settings {
                 what: "segment and header differ in shape",
@@ -110,6 +112,18 @@ impl Decoder {
         Ok(self.collect())
     }
 
+    /// Whether the waveform layer is as long as the header says, and a threshold is there for every frame of it.
+    fn low_fits(&self, segment: &Segment) -> bool {
+        let count = self
+            .header
+            .waveform
+            .map_or(0, |w| usize::from(w.coefficients));
+        let fits = |c: &SparseImage| {
+            c.waveform.len() == count * c.frames && (count == 0 || c.thresholds.len() == c.frames)
+        };
+        segment.channels.iter().all(fits)
+    }
+
     /// Stands in for a lost segment of `frames` frames: nothing is kept, the background falls silent.
     ///
     /// # Errors
@@ -117,6 +131,10 @@ impl Decoder {
     pub fn conceal(&mut self, frames: usize) -> Result<Vec<Vec<f32>>> {
         let bins = self.header.stft.bins();
         let lattice = Lattice::of(&self.header).map_or(0, |l| l.steps(frames) * l.bands());
+        let waveform = self
+            .header
+            .waveform
+            .map_or(0, |w| usize::from(w.coefficients));
         let image = SparseImage {
             bins,
             frames,
@@ -125,6 +143,7 @@ impl Decoder {
             thresholds: vec![0; frames],
             lattice: vec![0; lattice],
             phases: Default::default(),
+            waveform: vec![0; waveform * frames],
         };
         let channels = vec![image; self.channels.len()];
         self.push(&Segment {
@@ -173,6 +192,8 @@ pub fn dense_images(
     };
     let lattice = Lattice::of(header);
     let origin = levels::origin(&header.quantiser);
+    let up = network.upsampling();
+    let transform = Transform::new(&header.stft, usize::from(header.stft.hop) / up)?;
     let mut out = Vec::new();
     for channel in 0..usize::from(header.coded.channels) {
         let images: Vec<&SparseImage> = segments
@@ -190,9 +211,23 @@ pub fn dense_images(
                 images.get(i + 1).copied(),
             ));
         }
-        out.push(network.run(&all).mapv(|x| x + origin));
+        let mut low = LowBand::of(header);
+        let spectra = low.as_mut().map(|low| {
+            images.iter().for_each(|image| low.push(header, image));
+            low.take(&transform, all.frames() * up)
+        });
+        if let Some(spectra) = &spectra {
+            waveform::cover(&mut all, spectra.view(), up, origin);
+        }
+        let mut dense = network.run(&all).mapv(|x| x + origin);
+        if let Some(spectra) = &spectra {
+            for ((frame, bin), &z) in spectra.indexed_iter() {
+                dense[(frame, bin)] = level(z);
+            }
+        }
+        out.push(dense);
     }
-    Ok((out, usize::from(header.stft.hop) / network.upsampling()))
+    Ok((out, transform.hop()))
 }
 
 /// Magnitude of a pixel of `level` dB: at most that of [`LOUDEST`]; what is no number is silent.
@@ -262,6 +297,9 @@ struct Channel {
     dense_start: usize,
     /// Coded frames at which the segments pushed so far end, oldest first, not yet made sound.
     ends: Vec<usize>,
+    /// The lowest band, and its spectra on the fine grid from `dense_start` on: frames x covered bins.
+    low: Option<LowBand>,
+    low_spectra: Array2<Complex32>,
     /// Stored phases: coded frame, bin, index.
     stored: Vec<(usize, usize, u16)>,
     /// First fine frame without decided phases, and the spectra decided just before it.
@@ -286,6 +324,8 @@ impl Channel {
             dense: Array2::zeros((0, bins)),
             dense_start: 0,
             ends: Vec::new(),
+            low: LowBand::of(header),
+            low_spectra: Array2::from_elem((0, header.covered_bins()), Complex32::default()),
             stored: Vec::new(),
             undecided: 0,
             tied: Vec::new(),
@@ -299,6 +339,9 @@ impl Channel {
     }
 
     fn push(&mut self, image: SparseImage) {
+        if let Some(low) = &mut self.low {
+            low.push(&self.header, &image);
+        }
         self.advance(Some(&image));
         let start = self.planes_end;
         self.ends.push(start + image.frames);
@@ -329,13 +372,21 @@ impl Channel {
     /// Makes the planes of the current segment, now that the one after it is known.
     fn advance(&mut self, after: Option<&SparseImage>) {
         if let Some(current) = &self.current {
-            let made = planes(
+            let mut made = planes(
                 &self.header,
                 self.lattice.as_ref(),
                 self.before.as_ref(),
                 current,
                 after,
             );
+            if let Some(low) = &mut self.low {
+                let up = self.completion.network().upsampling();
+                let spectra = low.take(&self.transform, made.frames() * up);
+                let origin = levels::origin(&self.header.quantiser);
+                waveform::cover(&mut made, spectra.view(), up, origin);
+                // Both have as many bins, so appending cannot fail.
+                let _ = self.low_spectra.append(Axis(0), spectra.view());
+            }
             self.planes_end += made.frames();
             self.append(|completion| completion.push(&made));
         }
@@ -363,13 +414,13 @@ impl Channel {
         let tied = self.tied.len() / bins;
         let first = start - tied;
         let origin = levels::origin(&self.header.quantiser);
-        let magnitudes = frames_of(
+        let mut magnitudes = frames_of(
             self.dense.view(),
             first - self.dense_start..seen - self.dense_start,
         )
         .mapv(|x| magnitude(x + origin));
         let bits = phase_bits(self.header.phase);
-        let stored: Vec<StoredPhase> = self
+        let mut stored: Vec<StoredPhase> = self
             .stored
             .iter()
             .filter(|&&(frame, ..)| frame * up >= start && frame * up < seen)
@@ -383,6 +434,15 @@ impl Channel {
                 }
             })
             .collect();
+        // The lowest band is known: its magnitudes and phases both.
+        let low = self.low_spectra.indexed_iter();
+        let within = start - self.dense_start..seen - self.dense_start;
+        for ((frame, bin), &z) in low.filter(|((frame, _), _)| within.contains(frame)) {
+            let frame = frame + self.dense_start - first;
+            let (size, unit) = waveform::polar(z);
+            magnitudes[(frame, bin)] = size;
+            stored.push(StoredPhase { frame, bin, unit });
+        }
         let block = phase::Block {
             magnitudes: magnitudes.view(),
             known: &self.tied,
@@ -413,6 +473,7 @@ impl Channel {
         self.tied = spectra[(from - first) * bins..(end - first) * bins].to_vec();
         let drop = (end - self.tied.len() / bins) - self.dense_start;
         self.dense = drop_front(&self.dense, drop);
+        self.low_spectra = drop_front(&self.low_spectra, drop);
         self.dense_start += drop;
         self.stored.retain(|&(frame, ..)| frame * up >= end);
     }

@@ -8,6 +8,7 @@ use crate::policy::sparsify;
 use crate::rate::SegmentRate;
 use crate::settings::{origin_below, Policy, Settings, STREAM_PEAK};
 use crate::stft::Transform;
+use crate::waveform::{self, Lapped};
 use alloc::vec::Vec;
 use codec_format::header::{Header, ModelId, PhaseKind, Signal};
 use codec_format::symbols::{Mask, Phases, Segment};
@@ -66,6 +67,15 @@ pub(crate) fn encode_paced(
         return Err(Error::Settings {
             what: "channel count differs from the source's",
         });
+    }
+    if let Some(shape) = settings.waveform {
+        let wanted = usize::from(shape.coefficients);
+        let there = analysis.coefficients(0).map_or(0, |c| c.ncols());
+        if there < wanted {
+            return Err(Error::Settings {
+                what: "analysed without the waveform layer's coefficients",
+            });
+        }
     }
     let origin = settings.origin.unwrap_or_else(|| analysis.origin());
     let header = settings.header(source, Some(total_samples), origin, model);
@@ -164,6 +174,10 @@ fn segment_of(
                 first_frame,
             );
             sparse.phases = phases(analysis, channel, range.clone(), header.phase);
+            if let Some(coefficients) = analysis.coefficients(channel) {
+                let coefficients = image::frames_of(coefficients, range.clone());
+                sparse.waveform = waveform::quantise(header, coefficients, &sparse.thresholds);
+            }
             sparse
         })
         .collect();
@@ -204,6 +218,7 @@ pub struct Encoder {
     settings: Settings,
     header: Header,
     transform: Transform,
+    lapped: Option<Lapped>,
     /// Samples from position `start` on, per channel.
     pending: Vec<Vec<f32>>,
     start: u64,
@@ -233,6 +248,7 @@ impl Encoder {
         let header = settings.header(source, None, origin, model);
         let pending = (0..source.channels).map(|_| Vec::new()).collect();
         Ok(Encoder {
+            lapped: Lapped::of(&header),
             settings,
             header,
             transform,
@@ -331,7 +347,14 @@ impl Encoder {
                     .spectra(pcm, self.start as i64, first as i64, frames)
             })
             .collect();
-        let analysis = Analysis::from_spectra(spectra);
+        let mut analysis = Analysis::from_spectra(spectra);
+        if let Some(lapped) = &self.lapped {
+            let coefficients = self
+                .pending
+                .iter()
+                .map(|pcm| lapped.analyse(pcm, self.start as i64, first as i64, frames));
+            analysis = analysis.with_coefficients(coefficients.collect());
+        }
         let segment = encode_segment(
             &analysis,
             0..frames,

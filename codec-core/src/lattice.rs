@@ -15,7 +15,8 @@ const LOG_MEAN_BIAS: f32 = 2.5;
 #[derive(Debug, Clone)]
 pub struct Lattice {
     shape: LatticeShape,
-    /// First bin of each band, then the number of bins: `bands + 1` entries.
+    /// First bin of each band, then the number of bins: `bands + 1` entries. Bins below the first are the
+    /// waveform layer's.
     edges: Vec<usize>,
     /// For every bin: the lower of the two bands it is interpolated between, and the weight of the upper.
     blend: Vec<(usize, f32)>,
@@ -26,7 +27,7 @@ impl Lattice {
     #[must_use]
     pub fn of(header: &Header) -> Option<Self> {
         let shape = header.lattice?;
-        let edges = shape.edges(header.stft.bins(), header.coded.rate);
+        let edges = header.lattice_edges();
         let bins = *edges.last()?;
         let centres: Vec<f32> = edges
             .windows(2)

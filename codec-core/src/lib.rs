@@ -79,5 +79,6 @@ pub mod policy;
 pub mod rate;
 pub mod settings;
 pub mod stft;
+pub mod waveform;
 
 pub use error::{Error, Result};

@@ -12,7 +12,8 @@ use ndarray::ArrayView2;
 /// Chooses the kept pixels of one segment of one channel and quantises them and the background.
 ///
 /// `image` is frames x bins in dB above the origin; `segment` and `channel` seed the random mask, and
-/// `first_frame` is the segment's place in the clip, for explicit masks. Phases are left empty.
+/// `first_frame` is the segment's place in the clip, for explicit masks. Phases and waveform layer are
+/// left empty.
 #[must_use]
 pub fn sparsify(
     image: ArrayView2<'_, f32>,
@@ -24,6 +25,8 @@ pub fn sparsify(
 ) -> SparseImage {
     let (frames, bins) = image.dim();
     let pixels = frames * bins;
+    // The waveform layer has the pixels below.
+    let covered = header.covered_bins();
     let mut thresholds = Vec::new();
     let mask = match policy {
         Policy::Ridge { margin, .. } => {
@@ -34,7 +37,7 @@ pub fn sparsify(
                 let index = levels::round_index(0.5 * peak + margin, step);
                 let base = levels::threshold(step, index);
                 thresholds.push(index);
-                for (bin, &x) in row.iter().enumerate() {
+                for (bin, &x) in row.iter().enumerate().skip(covered) {
                     if x >= base {
                         mask.set(frame * bins + bin, true);
                     }
@@ -94,6 +97,7 @@ pub fn sparsify(
         thresholds,
         lattice,
         phases: Default::default(),
+        waveform: Vec::new(),
     }
 }
 

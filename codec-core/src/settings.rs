@@ -5,8 +5,9 @@ use crate::fft;
 use crate::stft::MAX_OVERLAP;
 use codec_format::header::{
     Header, LatticeShape, MaskKind, ModelId, PhaseKind, Quantiser, Signal, Stft, ValueCoding,
-    WindowKind,
+    WaveformShape, WindowKind,
 };
+use codec_format::limits::MAX_COEFFICIENTS;
 use codec_format::symbols::Mask;
 use ndarray::Array2;
 
@@ -82,6 +83,8 @@ pub struct Settings {
     pub lattice: Option<LatticeShape>,
     /// Which phases to store.
     pub phase: PhaseKind,
+    /// The waveform layer, if any; with the ridge policy alone.
+    pub waveform: Option<WaveformShape>,
     /// How kept values are coded (the ridge policy codes its own way).
     pub values: ValueCoding,
     /// Level of the image's floor in 1/8 dB; `None` puts it [`IMAGE_RANGE`] below the loudest pixel.
@@ -113,6 +116,7 @@ impl Settings {
                 step: 32,
             }),
             phase: PhaseKind::None,
+            waveform: None,
             values: ValueCoding::Context,
             origin: None,
         }
@@ -137,6 +141,7 @@ impl Settings {
             policy: Policy::Uniform { sparsity, seed: 1 },
             lattice: None,
             phase: PhaseKind::All { bits: 6 },
+            waveform: None,
             values: ValueCoding::Context,
             origin: None,
         }
@@ -195,12 +200,29 @@ impl Settings {
                 }
             }
         }
+        let covered = self.waveform.map_or(0, |w| w.covered_bins(&self.stft));
         if let Some(lattice) = self.lattice {
-            if lattice.bands == 0 || usize::from(lattice.bands) > self.stft.bins() {
-                return fail("lattice bands must be from 1 to the number of bins");
+            if lattice.bands == 0 || usize::from(lattice.bands) > self.stft.bins() - covered {
+                return fail(
+                    "lattice bands must be from 1 to the number of bins above the waveform layer",
+                );
             }
             if lattice.every == 0 || lattice.step == 0 {
                 return fail("lattice spacing and step must be at least 1");
+            }
+        }
+        if let Some(shape) = self.waveform {
+            let ridge = matches!(self.policy, Policy::Ridge { .. });
+            let count = u16::from(shape.coefficients);
+            if !ridge
+                || count == 0
+                || count > u16::from(MAX_COEFFICIENTS).min(self.stft.hop)
+                || self.stft.hop > self.stft.n_fft / 2
+            {
+                return fail(
+                    "the waveform layer needs the ridge policy, a hop of at most half the transform and \
+                     from 1 to 128 coefficients, no more than the hop",
+                );
             }
         }
         match self.phase {
@@ -245,6 +267,7 @@ impl Settings {
             values: self.values,
             lattice: self.lattice,
             phase: self.phase,
+            waveform: self.waveform,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::limits::{self, Limits};
+use alloc::vec::Vec;
 
 /// Major version written by this crate; a reader rejects any other (Spec §2).
 pub const VERSION_MAJOR: u8 = 1;
@@ -36,6 +37,8 @@ pub struct Header {
     pub lattice: Option<LatticeShape>,
     /// Which phases are stored.
     pub phase: PhaseKind,
+    /// The lowest band as a waveform, if it is stored so; only with the ridge mask.
+    pub waveform: Option<WaveformShape>,
 }
 
 /// Sample rate and channel count.
@@ -157,6 +160,26 @@ pub enum PhaseKind {
     },
 }
 
+/// Shape of the waveform layer: the lowest band as transform coefficients (Spec §5.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WaveformShape {
+    /// Coefficients a frame, each half of `coded rate / hop` wide, from 0 Hz up; 1 to `hop` and to
+    /// [`MAX_COEFFICIENTS`](crate::limits::MAX_COEFFICIENTS).
+    pub coefficients: u8,
+    /// Level of the quantiser's step less the frame's threshold, 1/8 dB.
+    pub step: i8,
+}
+
+impl WaveformShape {
+    /// Bins from 0 up whose pixels follow from this layer on the grid of `stft` (Spec §5.7).
+    #[must_use]
+    pub fn covered_bins(&self, stft: &Stft) -> usize {
+        let below = usize::from(self.coefficients).saturating_sub(1);
+        let covered = below * usize::from(stft.n_fft) / (2 * usize::from(stft.hop.max(1)));
+        covered.min(stft.bins() - 1)
+    }
+}
+
 impl LatticeShape {
     /// Level indices of a segment of `frames` frames: `bands * ceil(frames / every)`.
     #[must_use]
@@ -216,6 +239,23 @@ impl Header {
         frames / length + u64::from(frames % length != 0)
     }
 
+    /// Bins from 0 up whose pixels follow from the waveform layer, so that no other layer has them: those
+    /// that lie a bin or more below the end of its band; none without the layer (Spec §5.7).
+    #[must_use]
+    pub fn covered_bins(&self) -> usize {
+        self.waveform
+            .map_or(0, |shape| shape.covered_bins(&self.stft))
+    }
+
+    /// The first bin of every band of the lattice and, last, the number of bins (Spec §5.5.1); empty without a
+    /// lattice.
+    #[must_use]
+    pub fn lattice_edges(&self) -> Vec<usize> {
+        self.lattice.map_or_else(Vec::new, |shape| {
+            shape.edges(self.covered_bins(), self.stft.bins(), self.coded.rate)
+        })
+    }
+
     /// Checks the header against the rules of Spec §4 and the limits.
     ///
     /// # Errors
@@ -273,14 +313,31 @@ impl Header {
         }
         if let Some(LatticeShape { bands, every, step }) = self.lattice {
             rule(every > 0 && step > 0 && bands > 0, "lattice")?;
-            rule(
-                usize::from(bands) <= self.stft.bins(),
-                "lattice with more bands than bins",
-            )?;
             limits::check(
                 "lattice bands",
                 u64::from(bands),
                 u64::from(limits::MAX_BANDS),
+            )?;
+        }
+        if let Some(WaveformShape { coefficients, .. }) = self.waveform {
+            let ridge = matches!(self.mask, MaskKind::Ridge { .. });
+            rule(ridge, "waveform layer without the ridge mask")?;
+            rule(coefficients > 0, "waveform layer without coefficients")?;
+            rule(u16::from(coefficients) <= hop, "waveform coefficients")?;
+            rule(
+                hop <= n_fft / 2,
+                "waveform layer with a hop over half the transform",
+            )?;
+            limits::check(
+                "waveform coefficients",
+                u64::from(coefficients),
+                u64::from(limits::MAX_COEFFICIENTS),
+            )?;
+        }
+        if let Some(LatticeShape { bands, .. }) = self.lattice {
+            rule(
+                usize::from(bands) <= self.stft.bins() - self.covered_bins(),
+                "lattice with more bands than bins",
             )?;
         }
         match self.phase {

@@ -14,7 +14,7 @@ const MODEL: u8 = 1 << 3;
 const LATTICE: u8 = 1 << 4;
 const SHORT_WINDOW: u8 = 1 << 5;
 const CONTEXT_VALUES: u8 = 1 << 6;
-const RESERVED: u8 = 1 << 7;
+const WAVEFORM: u8 = 1 << 7;
 
 // Mask and phase kinds (Spec §4.1).
 const MASK_SEEDED: u8 = 0;
@@ -44,7 +44,8 @@ impl Header {
                 | flag(self.model.is_some(), MODEL)
                 | flag(self.lattice.is_some(), LATTICE)
                 | flag(window_length != n_fft, SHORT_WINDOW)
-                | flag(self.values == ValueCoding::Context, CONTEXT_VALUES),
+                | flag(self.values == ValueCoding::Context, CONTEXT_VALUES)
+                | flag(self.waveform.is_some(), WAVEFORM),
         );
         put_varint(&mut bytes, u64::from(self.coded.rate));
         bytes.push(self.coded.channels);
@@ -103,6 +104,9 @@ impl Header {
             }
             PhaseKind::All { bits } => bytes.push(bits),
         }
+        if let Some(WaveformShape { coefficients, step }) = self.waveform {
+            bytes.extend_from_slice(&[coefficients, step as u8]);
+        }
         bytes
     }
 
@@ -119,12 +123,6 @@ impl Header {
             });
         }
         let flags = cursor.byte("header flags")?;
-        if flags & RESERVED != 0 {
-            return Err(Error::Malformed {
-                what: "reserved header flag",
-                at: 1,
-            });
-        }
         let narrow = |cursor: &mut Cursor<'_>, max: u64, what| cursor.varint_up_to(max, what);
         let word = u64::from(u32::MAX);
         let half = u64::from(u16::MAX);
@@ -238,6 +236,15 @@ impl Header {
                 })
             }
         };
+        let waveform = if flags & WAVEFORM != 0 {
+            let shape = cursor.take(2, "waveform layer")?;
+            Some(WaveformShape {
+                coefficients: shape[0],
+                step: shape[1] as i8,
+            })
+        } else {
+            None
+        };
         // A later minor version may append fields (Spec §2).
         if version & 15 == VERSION_MINOR {
             cursor.end("end of header")?;
@@ -260,6 +267,7 @@ impl Header {
             values,
             lattice,
             phase,
+            waveform,
         };
         header.validate(limits).map_err(|error| match error {
             Error::Usage { what } => Error::Malformed { what, at: 0 },

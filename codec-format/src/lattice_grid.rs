@@ -71,26 +71,28 @@ fn bark(numerator: u64, denominator: u64) -> u64 {
 
 impl LatticeShape {
     /// The first bin of every band and, last, the number of bins: `bands + 1` increasing numbers
-    /// (Spec §5.5.1). Bands are equally wide in Bark between 0 and half of `rate` (Hz), and none is
-    /// empty: where there are fewer bins than bands the result has only `bins + 1` entries, one band
-    /// a bin.
+    /// (Spec §5.5.1). Bands are equally wide in Bark between bin `first` and half of `rate` (Hz), and none
+    /// is empty: where there are fewer bins than bands each bin is a band.
     #[must_use]
-    pub fn edges(&self, bins: usize, rate: u32) -> Vec<usize> {
-        band_edges(usize::from(self.bands), bins, rate)
+    pub fn edges(&self, first: usize, bins: usize, rate: u32) -> Vec<usize> {
+        band_edges(usize::from(self.bands), first, bins, rate)
     }
 }
 
 /// [`LatticeShape::edges`] for any number of bands.
-pub(crate) fn band_edges(bands: usize, bins: usize, rate: u32) -> Vec<usize> {
-    let bands = bands.min(bins).max(1);
+pub(crate) fn band_edges(bands: usize, first: usize, bins: usize, rate: u32) -> Vec<usize> {
+    let first = first.min(bins.saturating_sub(1));
+    let bands = bands.min(bins - first).max(1);
     let denominator = 2 * (bins.max(2) as u64 - 1);
-    let top = bark(u64::from(rate) * (denominator / 2), denominator).max(1);
-    let mut edges = vec![0; bands + 1];
-    let mut bin = 0;
+    let bottom = bark(u64::from(rate) * first as u64, denominator);
+    let top = bark(u64::from(rate) * (denominator / 2), denominator).max(bottom + 1) - bottom;
+    let mut edges = vec![first; bands + 1];
+    let mut bin = first;
     for b in 1..bands {
         // The first bin whose share of the scale reaches b / bands.
         while bin < bins
-            && bark(u64::from(rate) * bin as u64, denominator) * (bands as u64) < top * b as u64
+            && (bark(u64::from(rate) * bin as u64, denominator) - bottom) * (bands as u64)
+                < top * b as u64
         {
             bin += 1;
         }
@@ -109,8 +111,7 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
-    pub(crate) fn new(shape: &LatticeShape, bins: usize, rate: u32) -> Self {
-        let edges = shape.edges(bins, rate);
+    pub(crate) fn new(edges: &[usize], shape: &LatticeShape, bins: usize) -> Self {
         // Twice the centre, to stay whole.
         let centres: Vec<usize> = edges.windows(2).map(|e| e[0] + e[1] - 1).collect();
         let mut band = 0;
@@ -153,13 +154,15 @@ mod tests {
         for bins in [33, 65, 129, 257, 513, 1025, 2049, 4097] {
             for rate in [1000, 8000, 16000, 22050, 44100, 48000, 192_000] {
                 for bands in 1..=64 {
-                    let edges = band_edges(bands, bins, rate);
-                    assert_eq!((edges[0], edges[edges.len() - 1]), (0, bins));
-                    assert_eq!(edges.len(), bands.min(bins) + 1);
-                    assert!(
-                        edges.windows(2).all(|e| e[0] < e[1]),
-                        "{bands} {bins} {rate}"
-                    );
+                    for first in [0, 1, bins / 8, bins - 1] {
+                        let edges = band_edges(bands, first, bins, rate);
+                        assert_eq!((edges[0], edges[edges.len() - 1]), (first, bins));
+                        assert_eq!(edges.len(), bands.min(bins - first) + 1);
+                        assert!(
+                            edges.windows(2).all(|e| e[0] < e[1]),
+                            "{bands} {first} {bins} {rate}"
+                        );
+                    }
                 }
             }
         }
@@ -169,7 +172,7 @@ mod tests {
     fn follows_the_bark_scale() {
         let bark = |f: f64| 13.0 * (0.00076 * f).atan() + 3.5 * (f / 7500.0).powi(2).atan();
         for bands in [14usize, 20] {
-            let edges = band_edges(bands, 257, 16000);
+            let edges = band_edges(bands, 0, 257, 16000);
             for k in 0..257 {
                 let exact = (bark(k as f64 * 31.25) / bark(8000.0) * bands as f64) as usize;
                 let here = edges.iter().rposition(|&e| e <= k).unwrap().min(bands - 1);
@@ -189,7 +192,7 @@ mod tests {
             every: 2,
             step: 32,
         };
-        let spread = Spread::new(&shape, 257, 16000);
+        let spread = Spread::new(&shape.edges(0, 257, 16000), &shape, 257);
         let column: Vec<u8> = (0..14).map(|b| 3 * b).collect();
         let mut levels = vec![0; 257];
         spread.levels(&column, &mut levels);

@@ -28,6 +28,7 @@
 //!     values: ValueCoding::Context,
 //!     lattice: Some(LatticeShape { bands: 14, every: 2, step: 32 }),
 //!     phase: PhaseKind::None,
+//!     waveform: None,
 //! };
 //! // 512 samples take three frames, centred on samples 0, 256 and 512: one short segment.
 //! assert_eq!((header.frames_for(512), header.segments_for(512)), (3, 1));
@@ -42,6 +43,7 @@
 //!     thresholds: vec![24; frames],
 //!     lattice: vec![9; 2 * 14],
 //!     phases: Phases::default(),
+//!     waveform: Vec::new(),
 //! };
 //! let segment = Segment { index: 0, channels: vec![image] };
 //!

@@ -51,6 +51,8 @@ pub const MIN_N_FFT: u16 = 64;
 pub const MIN_RATE: u32 = 1000;
 /// Most bands of a lattice.
 pub const MAX_BANDS: u8 = 64;
+/// Most coefficients a frame of the waveform layer.
+pub const MAX_COEFFICIENTS: u8 = 128;
 /// Most bits of a stored phase.
 pub const MAX_PHASE_BITS: u8 = 12;
 /// Most frames of a segment, as `Header::segment_frames` holds it.

@@ -30,7 +30,13 @@ pub struct SparseImage {
     /// Stored phases. For [`PhaseKind::All`](crate::header::PhaseKind::All) the mask is full, for
     /// `Thresholded` it marks the pixels whose phase is stored, for `None` both fields are empty.
     pub phases: Phases,
+    /// Waveform layer: `coefficients * frames` indices in steps, frame by frame, lowest first, from
+    /// -[`MAX_INDEX`](crate::symbols::MAX_INDEX) to as much. Empty without the layer.
+    pub waveform: Vec<i16>,
 }
+
+/// Largest magnitude of an index of the waveform layer (Spec §5.7).
+pub const MAX_INDEX: i16 = 4095;
 
 /// Stored phases of one channel of one segment (Spec §5.6).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

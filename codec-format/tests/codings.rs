@@ -10,11 +10,14 @@ use proptest::prelude::*;
 
 /// A header with the given mask, values and phases, otherwise drawn.
 fn header(draws: &mut Draws, mask: MaskKind, values: ValueCoding, phase: PhaseKind) -> Header {
+    let drawn = common::header(draws);
+    let ridge = matches!(mask, MaskKind::Ridge { .. });
     Header {
         mask,
         values,
         phase,
-        ..common::header(draws)
+        waveform: drawn.waveform.filter(|_| ridge),
+        ..drawn
     }
 }
 
@@ -112,6 +115,7 @@ fn speech_like() -> Header {
             step: 32,
         }),
         phase: PhaseKind::None,
+        waveform: None,
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::loss::LossConfig;
 use codec_format::header::{Stft, WindowKind};
+use codec_format::limits::MAX_COEFFICIENTS;
 use codec_format::model::{Activation, Convolution, Layer, Model, Normalisation, Plane, Source};
 use serde::Deserialize;
 
@@ -194,6 +195,10 @@ pub struct Examples {
     pub lattice_step: f32,
     /// Step of the ridge's thresholds, dB.
     pub threshold_step: f32,
+    /// Coefficients of the waveform layer to choose from, 0 for images without it; only with the ridge policy.
+    pub waveform: Vec<u8>,
+    /// Level of that layer's step less the frame's threshold, dB.
+    pub waveform_step: f32,
     /// Clips shorter than this are joined with others to be at least as long, seconds.
     pub join: f32,
     /// Range of the random gain of joined clips, dB either way.
@@ -218,6 +223,8 @@ impl Default for Examples {
             every: 2,
             lattice_step: 4.0,
             threshold_step: 2.0,
+            waveform: vec![0],
+            waveform_step: -8.0,
             join: 3.0,
             gain: 10.0,
             origin: 8.0,
@@ -298,6 +305,21 @@ impl Config {
             .any(|&b| b == 0 || u16::from(b) > m.n_fft / 2 + 1)
         {
             return fail("bands must be from 1 to the number of bins".into());
+        }
+        if e.waveform.is_empty()
+            || e.waveform.iter().any(|&c| {
+                c > MAX_COEFFICIENTS || u16::from(c) > m.hop || (c > 0 && m.hop > m.n_fft / 2)
+            })
+            || (e.policy != PolicyName::Ridge && e.waveform.iter().any(|&c| c > 0))
+        {
+            return fail(
+                "waveform must be numbers of coefficients up to 128 and the hop; without the ridge policy, or \
+                 with a hop over half the transform, only 0"
+                    .into(),
+            );
+        }
+        if (e.waveform_step * 8.0).fract() != 0.0 || !(-16.0..=15.875).contains(&e.waveform_step) {
+            return fail("waveform_step must be a multiple of 1/8 dB from -16 to 15.875".into());
         }
         if e.snr[0] > e.snr[1] || !(0.0..=1.0).contains(&e.noise_share) {
             return fail(

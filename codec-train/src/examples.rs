@@ -11,7 +11,8 @@ use codec_core::planes::{planes, Planes};
 use codec_core::policy::sparsify;
 use codec_core::settings::{origin_below, Policy, Settings};
 use codec_core::stft::{log_power, Transform};
-use codec_format::header::{Header, LatticeShape, Signal};
+use codec_core::waveform::{cover, quantise, Lapped, LowBand};
+use codec_format::header::{Header, LatticeShape, Signal, WaveformShape};
 use codec_format::model::{Model, Normalisation, Plane};
 use codec_format::symbols::SparseImage;
 use ndarray::{s, Array2, ArrayView2};
@@ -23,6 +24,8 @@ use std::sync::Arc;
 /// The images of a corpus on the fine grid.
 #[derive(Debug, Clone)]
 pub struct Pool {
+    /// What the images are of.
+    pieces: Vec<Vec<f32>>,
     /// Frames x bins in dB, `upsampling` fine frames for each coded one, which they begin with.
     images: Vec<Array2<f32>>,
     upsampling: usize,
@@ -52,20 +55,22 @@ impl Pool {
         }
         let upsampling = usize::from(model.upsampling);
         let transform = Transform::new(&model.stft, usize::from(model.stft.hop) / upsampling)?;
+        let coded = |pcm: &Vec<f32>| 1 + pcm.len().div_ceil(usize::from(model.stft.hop));
+        pieces.retain(|pcm| coded(pcm) >= frames);
         let images: Vec<Array2<f32>> = pieces
             .par_iter()
-            .map(|pcm| {
-                let coded = 1 + pcm.len().div_ceil(usize::from(model.stft.hop));
-                log_power(&transform.spectra(pcm, 0, 0, coded * upsampling))
-            })
-            .filter(|image| image.nrows() >= frames * upsampling)
+            .map(|pcm| log_power(&transform.spectra(pcm, 0, 0, coded(pcm) * upsampling)))
             .collect();
         if images.is_empty() {
             return Err(Error::Config(format!(
                 "no clip is as long as a crop of {frames} frames"
             )));
         }
-        Ok(Pool { images, upsampling })
+        Ok(Pool {
+            pieces,
+            images,
+            upsampling,
+        })
     }
 
     /// Number of images.
@@ -136,6 +141,8 @@ pub struct Draw {
     pub step: u8,
     /// Lattice bands, if there is a background.
     pub bands: Option<u8>,
+    /// Coefficients of the waveform layer; 0 without it.
+    pub coefficients: u8,
     /// Shift of the origin, dB.
     pub shift: f32,
     /// Where the crop starts, as a share of the places it can.
@@ -160,6 +167,11 @@ impl Draw {
                 settings.steps[rng.gen_range(0..settings.steps.len())],
             )?,
             bands: settings.bands.choose(rng).copied(),
+            // Where there is nothing to choose, nothing is drawn: older runs stay what they were.
+            coefficients: match settings.waveform[..] {
+                [only] => only,
+                _ => settings.waveform.choose(rng).copied().unwrap_or(0),
+            },
             shift: rng.gen_range(-settings.origin..=settings.origin) * f32::from(u8::from(shifted)),
             place: rng.gen(),
             seed: match settings.policy {
@@ -221,6 +233,13 @@ impl Example {
                 step: lattice_step,
             }),
             origin: Some(origin),
+            waveform: match draw.coefficients {
+                0 => None,
+                coefficients => Some(WaveformShape {
+                    coefficients,
+                    step: (e.waveform_step * 8.0) as i8,
+                }),
+            },
             ..Settings::speech()
         };
         let header = settings.header(
@@ -232,12 +251,15 @@ impl Example {
             origin,
             None,
         );
-        let planes = coded_planes(coded, &header, &settings, floor, start..start + frames);
+        let pcm = &pool.pieces[draw.image];
+        let range = start..start + frames;
+        let planes = coded_planes(coded, pcm, &header, &settings, floor, range)?;
+        let covered = header.covered_bins();
         Ok(Example::crop(
             fine,
             floor,
             &planes,
-            start,
+            (start, covered),
             up,
             model,
             &config.loss,
@@ -248,7 +270,7 @@ impl Example {
         fine: &Array2<f32>,
         floor: f32,
         planes: &Planes,
-        start: usize,
+        (start, covered): (usize, usize),
         up: usize,
         model: &Model,
         loss: &LossConfig,
@@ -290,7 +312,12 @@ impl Example {
                     } else {
                         normal(above)
                     };
-                    weight[at] = loss.weight(loudest - level);
+                    // Below, the decoder takes the waveform layer's own.
+                    weight[at] = if bin < covered {
+                        0.0
+                    } else {
+                        loss.weight(loudest - level)
+                    };
                 }
             }
         }
@@ -318,50 +345,70 @@ fn margin(image: ArrayView2<'_, f32>, floor: f32, keep: f32) -> f32 {
 /// The planes a decoder makes of the frames `range`, from the segments that matter for them.
 fn coded_planes(
     image: ArrayView2<'_, f32>,
+    pcm: &[f32],
     header: &Header,
     settings: &Settings,
     floor: f32,
     range: std::ops::Range<usize>,
-) -> Planes {
+) -> Result<Planes> {
     let step = usize::from(settings.segment_frames);
     let (first, last) = (range.start / step, (range.end - 1) / step);
     let count = image.nrows().div_ceil(step);
+    let lapped = Lapped::of(header);
     let segment = |index: usize| -> SparseImage {
         let rows = index * step..((index + 1) * step).min(image.nrows());
-        let above = image.slice(s![rows, ..]).mapv(|x| (x - floor).max(0.0));
-        sparsify(
+        let above = image
+            .slice(s![rows.clone(), ..])
+            .mapv(|x| (x - floor).max(0.0));
+        let mut sparse = sparsify(
             above.view(),
             header,
             &settings.policy,
             index as u32,
             0,
             index * step,
-        )
+        );
+        if let Some(lapped) = &lapped {
+            let coefficients = lapped.analyse(pcm, 0, rows.start as i64, rows.len());
+            sparse.waveform = quantise(header, coefficients.view(), &sparse.thresholds);
+        }
+        sparse
     };
     let from = first.saturating_sub(1);
     let segments: Vec<SparseImage> = (from..(last + 2).min(count)).map(segment).collect();
     let lattice = Lattice::of(header);
+    let transform = Transform::new(&header.stft, usize::from(header.stft.hop))?;
+    // The block before the first segment's is missing: that costs a frame of the one before the crop's at most.
+    let mut low = LowBand::of(header);
+    let mut spectra = Vec::new();
+    if let Some(low) = &mut low {
+        segments
+            .iter()
+            .for_each(|segment| low.push(header, segment));
+        spectra = segments
+            .iter()
+            .map(|segment| low.take(&transform, segment.frames))
+            .collect();
+    }
     let mut out = Planes::zeros(0, image.ncols());
     for index in first..=last {
         let at = |i: usize| i.checked_sub(from).and_then(|i| segments.get(i));
         let Some(current) = at(index) else { continue };
         let before = index.checked_sub(1).and_then(at);
-        out.append(&planes(
-            header,
-            lattice.as_ref(),
-            before,
-            current,
-            at(index + 1),
-        ));
+        let mut made = planes(header, lattice.as_ref(), before, current, at(index + 1));
+        if let Some(spectra) = spectra.get(index - from) {
+            cover(&mut made, spectra.view(), 1, floor);
+        }
+        out.append(&made);
     }
     let skip = range.start - first * step;
     let cut = |plane: &Array2<f32>| plane.slice(s![skip..skip + range.len(), ..]).to_owned();
-    Planes {
+    Ok(Planes {
         values: cut(&out.values),
         image: cut(&out.image),
         background: cut(&out.background),
         mask: cut(&out.mask),
-    }
+    })
 }
 
 /// Examples side by side.

@@ -138,7 +138,7 @@ fn settings(draws: &mut Draws<'_>) -> Settings {
     let hop = window_length >> (1 + draws.below(3));
     // A segment is at least as long as the transform.
     let least = n_fft.div_ceil(hop);
-    Settings {
+    let mut settings = Settings {
         rate: draws.one_of(&[8_000, 16_000, 48_000]),
         stft: Stft {
             n_fft,
@@ -192,7 +192,21 @@ fn settings(draws: &mut Draws<'_>) -> Settings {
         } else {
             Some(draws.below(1 << 16) as u16 as i16)
         },
+        waveform: None,
+    };
+    let ridge = matches!(settings.policy, Policy::Ridge { .. });
+    if ridge && hop > 0 && draws.chance() {
+        let shape = WaveformShape {
+            coefficients: 1 + draws.below(u32::from(hop.min(128))) as u8,
+            step: draws.byte() as i8,
+        };
+        settings.waveform = Some(shape);
+        let free = bins as usize - shape.covered_bins(&settings.stft);
+        if let Some(lattice) = &mut settings.lattice {
+            lattice.bands = lattice.bands.min(free.min(64) as u8);
+        }
     }
+    settings
 }
 
 /// The rest of the input as samples: 16-bit ones, or the bits of any f32 at all.

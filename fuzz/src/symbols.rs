@@ -19,7 +19,7 @@ pub fn header(draws: &mut Draws<'_>) -> Header {
     } else {
         1 + draws.below(u32::from(n_fft)) as u16
     };
-    Header {
+    let mut header = Header {
         source,
         coded,
         total_samples: None,
@@ -74,7 +74,21 @@ pub fn header(draws: &mut Draws<'_>) -> Header {
                 bits: 1 + draws.below(12) as u8,
             },
         },
+        waveform: None,
+    };
+    let half = header.stft.n_fft / 2;
+    if matches!(header.mask, MaskKind::Ridge { .. }) && header.stft.hop <= half && draws.chance() {
+        let shape = WaveformShape {
+            coefficients: 1 + draws.below(u32::from(header.stft.hop.min(128))) as u8,
+            step: draws.byte() as i8,
+        };
+        header.waveform = Some(shape);
+        let free = header.stft.bins() - header.covered_bins();
+        if let Some(lattice) = &mut header.lattice {
+            lattice.bands = lattice.bands.min(free.min(255) as u8);
+        }
     }
+    header
 }
 
 fn mask(draws: &mut Draws<'_>, pixels: usize) -> Mask {
@@ -105,13 +119,16 @@ pub fn segment(draws: &mut Draws<'_>, header: &Header, index: u32, frames: usize
     let bins = header.stft.bins();
     let pixels = bins * frames;
     let channel = |channel: usize, draws: &mut Draws<'_>| {
-        let kept = match header.mask {
+        let mut kept = match header.mask {
             MaskKind::Seeded { seed } => {
                 let count = draws.below(pixels as u32 + 1) as usize;
                 seeded_mask(seed, index, channel, pixels, count)
             }
             _ => mask(draws, pixels),
         };
+        for frame in kept.chunks_mut(bins) {
+            frame[..header.covered_bins()].fill(false);
+        }
         let range = draws.one_of(&[1, 4, 20, 256]);
         let values = kept.iter_ones().map(|_| draws.below(range) as u8).collect();
         let thresholds = match header.mask {
@@ -120,6 +137,11 @@ pub fn segment(draws: &mut Draws<'_>, header: &Header, index: u32, frames: usize
         };
         let cells = header.lattice.map_or(0, |shape| shape.cells(frames));
         let lattice = (0..cells).map(|_| draws.below(range) as u8).collect();
+        let count = header.waveform.map_or(0, |w| usize::from(w.coefficients));
+        let largest = draws.one_of(&[0u32, 1, 9, 300, MAX_INDEX as u32]);
+        let waveform = (0..count * frames)
+            .map(|_| draws.below(2 * largest + 1) as i16 - largest as i16)
+            .collect();
         let (stored, bits) = match header.phase {
             PhaseKind::None => (Mask::new(), 0),
             PhaseKind::Thresholded { bits, .. } => (mask(draws, pixels), bits),
@@ -141,6 +163,7 @@ pub fn segment(draws: &mut Draws<'_>, header: &Header, index: u32, frames: usize
             thresholds,
             lattice,
             phases,
+            waveform,
         }
     };
     let channels = (0..usize::from(header.coded.channels))

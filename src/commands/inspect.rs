@@ -85,6 +85,7 @@ fn file(header: &Header, stream: Option<&codec::Stream>, chunks: &[ChunkInfo]) -
         ("thresholds", bits.thresholds),
         ("lattice", bits.lattice),
         ("phases", bits.phases),
+        ("waveform", bits.waveform),
     ];
     for (name, bits) in named {
         let bits = bits as f64 / 256.0;
@@ -156,6 +157,9 @@ fn header_fields(header: &Header, total: Option<u64>) -> Value {
         },
         "lattice": header.lattice.map(|l| {
             format!("{} bands every {} frames, step {} dB", l.bands, l.every, decibels(l.step.into()))
+        }),
+        "waveform": header.waveform.map(|w| {
+            format!("{} coefficients a frame, step {} dB above the threshold", w.coefficients, decibels(w.step.into()))
         }),
         "phases": match header.phase {
             PhaseKind::None => "none".into(),

@@ -69,8 +69,11 @@ sites! {
     /// The threshold of a frame.
     THRESHOLD threshold after lattice: slots 3 of [64 * NODES, 64 * NODES, 64 * NODES], features 2,
         sets [NODES, 1, 1];
+    /// The magnitude of a coefficient of the waveform layer.
+    COEFFICIENT coefficient after threshold: slots 4 of [128 * NODES, 128 * NODES, 128 * NODES, 64 * NODES],
+        features 4, sets [NODES, 16, 16];
     /// Values of the masks without thresholds.
-    PLAIN_VALUE plain_value after threshold: slots 3 of [64 * NODES, 64 * NODES, 64 * NODES], features 0,
+    PLAIN_VALUE plain_value after coefficient: slots 3 of [64 * NODES, 64 * NODES, 64 * NODES], features 0,
         sets [NODES, 1, 1];
     /// Bits of a run length.
     RUN run after plain_value: slots 1 of [512], features 0, sets [1, 1, 1];
@@ -83,6 +86,6 @@ pub(crate) const SLOTS: usize = phase::END_SLOT;
 /// Weights of a segment's state.
 pub(crate) const WEIGHTS: usize = phase::END_WEIGHT;
 /// Slots that start from the priors.
-pub(crate) const TRAINED_SLOTS: usize = threshold::END_SLOT;
+pub(crate) const TRAINED_SLOTS: usize = coefficient::END_SLOT;
 /// Weights that start from the priors.
-pub(crate) const TRAINED_WEIGHTS: usize = threshold::END_WEIGHT;
+pub(crate) const TRAINED_WEIGHTS: usize = coefficient::END_WEIGHT;

@@ -35,6 +35,7 @@ pub(crate) enum Layer {
     Thresholds,
     Lattice,
     Phases,
+    Waveform,
 }
 
 /// Symbols to bytes.
@@ -175,7 +176,7 @@ pub(crate) struct Meter<C> {
     pub(crate) inner: C,
     layer: Layer,
     /// By [`Layer`], in 1/65536 bit.
-    pub(crate) cost: [u64; 5],
+    pub(crate) cost: [u64; 6],
 }
 
 impl<C> Meter<C> {
@@ -183,7 +184,7 @@ impl<C> Meter<C> {
         Meter {
             inner,
             layer: Layer::Mask,
-            cost: [0; 5],
+            cost: [0; 6],
         }
     }
 }

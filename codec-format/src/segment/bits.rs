@@ -16,13 +16,15 @@ pub struct LayerBits {
     pub lattice: u64,
     /// Stored phases and their positions, in 1/256 bit.
     pub phases: u64,
+    /// The waveform layer, in 1/256 bit.
+    pub waveform: u64,
 }
 
 impl LayerBits {
     /// The sum over the layers, in 1/256 bit.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.mask + self.values + self.thresholds + self.lattice + self.phases
+        self.mask + self.values + self.thresholds + self.lattice + self.phases + self.waveform
     }
 
     /// Adds another segment's bits.
@@ -32,11 +34,12 @@ impl LayerBits {
         self.thresholds += other.thresholds;
         self.lattice += other.lattice;
         self.phases += other.phases;
+        self.waveform += other.waveform;
     }
 }
 
 /// From the sums of a meter.
-pub(super) fn layer_bits(cost: &[u64; 5]) -> LayerBits {
+pub(super) fn layer_bits(cost: &[u64; 6]) -> LayerBits {
     let of = |layer: Layer| (cost[layer as usize] + 128) >> 8;
     LayerBits {
         mask: of(Layer::Mask),
@@ -44,5 +47,6 @@ pub(super) fn layer_bits(cost: &[u64; 5]) -> LayerBits {
         thresholds: of(Layer::Thresholds),
         lattice: of(Layer::Lattice),
         phases: of(Layer::Phases),
+        waveform: of(Layer::Waveform),
     }
 }

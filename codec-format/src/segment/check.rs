@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::header::{MaskKind, PhaseKind};
 use crate::limits::check;
 use crate::seeded::seeded_mask;
-use crate::symbols::Segment;
+use crate::symbols::{Segment, MAX_INDEX};
 
 impl SegmentCoder {
     /// Holds the segment against the header; returns its frames.
@@ -48,6 +48,26 @@ impl SegmentCoder {
             let cells = header.lattice.map_or(0, |shape| shape.cells(frames));
             if image.lattice.len() != cells {
                 return usage("lattice of another size than the header says");
+            }
+            let covered = header.covered_bins();
+            if covered > 0
+                && image
+                    .mask
+                    .chunks(self.bins)
+                    .any(|frame| frame[..covered].any())
+            {
+                return usage("kept pixels where the waveform layer has them");
+            }
+            let coefficients = header.waveform.map_or(0, |w| usize::from(w.coefficients));
+            if image.waveform.len() != coefficients * frames {
+                return usage("waveform layer of another size than the header says");
+            }
+            if image
+                .waveform
+                .iter()
+                .any(|q| q.unsigned_abs() > MAX_INDEX as u16)
+            {
+                return usage("waveform index out of range");
             }
             let phases = &image.phases;
             let (wanted, bits) = match header.phase {

@@ -8,6 +8,7 @@ mod phases;
 mod plain;
 mod raw;
 mod ridge;
+mod waveform;
 
 pub use bits::LayerBits;
 
@@ -20,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::header::{Header, MaskKind, PhaseKind, ValueCoding};
 use crate::lattice_grid::{band_edges, Spread};
 use crate::limits::Limits;
-use crate::symbols::Segment;
+use crate::symbols::{Segment, MAX_INDEX};
 use alloc::vec;
 use alloc::vec::Vec;
 use bits::layer_bits;
@@ -35,6 +36,7 @@ struct Plane {
     angles: Vec<u16>,
     thresholds: Vec<u8>,
     lattice: Vec<u8>,
+    waveform: Vec<i16>,
 }
 
 /// The declared count of kept pixels, and their values if they are written plainly.
@@ -76,7 +78,7 @@ impl SegmentCoder {
     pub(crate) fn with_priors(header: &Header, limits: &Limits, priors: &[u8]) -> Result<Self> {
         header.validate(limits)?;
         let bins = header.stft.bins();
-        let edges = band_edges(16, bins, header.coded.rate);
+        let edges = band_edges(16, 0, bins, header.coded.rate);
         let zones = edges
             .windows(2)
             .enumerate()
@@ -89,7 +91,7 @@ impl SegmentCoder {
             zones,
             spread: header
                 .lattice
-                .map(|shape| Spread::new(&shape, bins, header.coded.rate)),
+                .map(|shape| Spread::new(&header.lattice_edges(), &shape, bins)),
             start: Bank::from_priors(priors),
         })
     }
@@ -325,6 +327,13 @@ impl SegmentCoder {
                         *background = level;
                     }
                 }
+                if let (Some(waveform), Some(ridge)) = (&mut channel.waveform, &channel.ridge) {
+                    let count = waveform.coefficients();
+                    let row = &mut plane.waveform[frame * count..(frame + 1) * count];
+                    if waveform.code_frame(bank, coder, row, ridge.floor()) > MAX_INDEX as u32 {
+                        return malformed("waveform index");
+                    }
+                }
                 if let Some(ridge) = &mut channel.ridge {
                     ridge.code_frame(bank, coder, row, &channel.background);
                 } else if header.values == ValueCoding::Context {
@@ -357,6 +366,7 @@ struct Channel {
     ridge: Option<ridge::Ridge>,
     values: plain::PlainValues,
     lattice: Option<lattice::Lattice>,
+    waveform: Option<waveform::Waveform>,
     phases: Option<phases::PhaseCoder>,
     /// Level of the background at every bin, 1/8 dB above the origin.
     background: Vec<i32>,
@@ -370,6 +380,7 @@ impl Channel {
             ridge: match header.mask {
                 MaskKind::Ridge { threshold_step } => Some(ridge::Ridge::new(
                     bins,
+                    header.covered_bins(),
                     coder.zones.clone(),
                     threshold_step,
                     step,
@@ -378,6 +389,9 @@ impl Channel {
             },
             values: plain::PlainValues::new(bins, step),
             lattice: header.lattice.map(|shape| lattice::Lattice::new(&shape)),
+            waveform: header
+                .waveform
+                .map(|shape| waveform::Waveform::new(usize::from(shape.coefficients))),
             phases: match header.phase {
                 PhaseKind::None => None,
                 PhaseKind::Thresholded { bits, .. } => {

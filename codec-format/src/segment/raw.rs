@@ -64,6 +64,14 @@ impl SegmentCoder {
                 _ => Vec::new(),
             },
             lattice: vec![0; shape.map_or(0, |shape| shape.cells(frames))],
+            waveform: vec![
+                0;
+                frames
+                    * self
+                        .header
+                        .waveform
+                        .map_or(0, |w| usize::from(w.coefficients))
+            ],
         };
         let start = cursor.at();
         let count = match self.header.mask {
@@ -130,6 +138,7 @@ impl SegmentCoder {
             angles,
             thresholds: image.thresholds.clone(),
             lattice: image.lattice.clone(),
+            waveform: image.waveform.clone(),
         }
     }
 
@@ -166,6 +175,7 @@ impl SegmentCoder {
             thresholds: plane.thresholds,
             lattice: plane.lattice,
             phases,
+            waveform: plane.waveform,
         }
     }
 }

@@ -62,6 +62,8 @@ impl Peaks {
 #[derive(Debug)]
 pub(crate) struct Ridge {
     bins: usize,
+    /// Bins below are another layer's.
+    first: usize,
     threshold_step: i32,
     step: i32,
     /// Zone (0..=15) of every bin.
@@ -104,13 +106,20 @@ fn known(there: usize, x: i32) -> Option<i32> {
 }
 
 impl Ridge {
-    pub(crate) fn new(bins: usize, zones: Vec<u8>, threshold_step: u8, step: u8) -> Self {
+    pub(crate) fn new(
+        bins: usize,
+        first: usize,
+        zones: Vec<u8>,
+        threshold_step: u8,
+        step: u8,
+    ) -> Self {
         let row = Row {
             kept: vec![0; bins + 2 * PAD],
             level: vec![0; bins + 2 * PAD],
         };
         Ridge {
             bins,
+            first,
             threshold_step: i32::from(threshold_step),
             step: i32::from(step),
             zones,
@@ -194,7 +203,10 @@ impl Ridge {
         let change = (self.thresholds[0] - self.thresholds[1]).clamp(-3, 3) + 3;
         let change = if first { 7 } else { change as usize };
         let mut peaks = Peaks::default();
-        for k in 0..self.bins {
+        for k in 0..self.first {
+            self.rows[0].level[k + PAD] = background[k].min(floor);
+        }
+        for k in self.first..self.bins {
             let ground = background[k] - floor;
             let kept = self.code_pixel(bank, coder, row[k], k, ground, change, &peaks);
             row[k] = kept;

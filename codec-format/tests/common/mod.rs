@@ -24,7 +24,7 @@ pub fn header(draws: &mut Draws) -> Header {
         channels: 1 + draws.below(2) as u8,
     };
     let n_fft = [64u16, 128, 512][draws.below(3) as usize];
-    Header {
+    let mut header = Header {
         source: if draws.below(2) == 0 {
             coded
         } else {
@@ -94,7 +94,19 @@ pub fn header(draws: &mut Draws) -> Header {
                 bits: 1 + draws.below(12) as u8,
             },
         },
+        waveform: None,
+    };
+    if matches!(header.mask, MaskKind::Ridge { .. }) && draws.below(2) == 0 {
+        let shape = WaveformShape {
+            coefficients: 1 + draws.below(20) as u8,
+            step: draws.below(256) as u8 as i8,
+        };
+        header.waveform = Some(shape);
+        if let Some(lattice) = &mut header.lattice {
+            lattice.bands = lattice.bands.min(12);
+        }
     }
+    header
 }
 
 fn mask(draws: &mut Draws, pixels: usize, share: u64) -> Mask {
@@ -115,6 +127,10 @@ pub fn segment(draws: &mut Draws, header: &Header, index: u32, frames: usize) ->
                 }
                 _ => mask(draws, pixels, share),
             };
+            let mut mask = mask;
+            for frame in mask.chunks_mut(bins) {
+                frame[..header.covered_bins()].fill(false);
+            }
             let range = [1, 3, 20, 256][draws.below(4) as usize];
             let values = mask.iter_ones().map(|_| draws.below(range) as u8).collect();
             let thresholds = match header.mask {
@@ -123,6 +139,11 @@ pub fn segment(draws: &mut Draws, header: &Header, index: u32, frames: usize) ->
             };
             let cells = header.lattice.map_or(0, |shape| shape.cells(frames));
             let lattice = (0..cells).map(|_| draws.below(range) as u8).collect();
+            let count = header.waveform.map_or(0, |w| usize::from(w.coefficients));
+            let largest = [0, 1, 9, 300, i64::from(MAX_INDEX)][draws.below(5) as usize];
+            let waveform = (0..count * frames)
+                .map(|_| (draws.below(2 * largest as u64 + 1) as i64 - largest) as i16)
+                .collect();
             let phases = match header.phase {
                 PhaseKind::None => Phases::default(),
                 PhaseKind::Thresholded { bits, .. } | PhaseKind::All { bits } => {
@@ -146,6 +167,7 @@ pub fn segment(draws: &mut Draws, header: &Header, index: u32, frames: usize) ->
                 thresholds,
                 lattice,
                 phases,
+                waveform,
             }
         })
         .collect();
