@@ -18,6 +18,9 @@ pub const IMAGE_RANGE: f32 = 80.0;
 /// what speech at -26 dB re full scale reaches with the speech profile's transform.
 pub const STREAM_PEAK: f32 = 30.0;
 
+/// Level of the waveform layer's step less the frame's threshold in the speech profile, 1/8 dB.
+pub const WAVEFORM_STEP: i8 = -40;
+
 /// How the kept pixels are chosen.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Policy {

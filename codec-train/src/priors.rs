@@ -4,24 +4,32 @@ use crate::data::Corpus;
 use crate::error::{Error, Result};
 use codec_core::analysis::Analysis;
 use codec_core::encoder::encode_analysis;
-use codec_core::settings::{Policy, Settings};
-use codec_format::header::{LatticeShape, Signal};
+use codec_core::settings::{Policy, Settings, WAVEFORM_STEP};
+use codec_format::header::{LatticeShape, Signal, WaveformShape};
 use codec_format::train::PriorTrainer;
 use rayon::prelude::*;
 use std::path::PathBuf;
 
-/// Ridge margins, value steps (1/8 dB) and lattice bands the clips are coded with in turn: about 2 to 12 % of
-/// the pixels kept, the coarser settings more often as they are where priors matter.
-const SETTINGS: [(f32, u8, u8); 8] = [
-    (28.0, 48, 14),
-    (25.0, 48, 14),
-    (22.0, 48, 14),
-    (19.0, 48, 20),
-    (16.0, 48, 20),
-    (25.0, 32, 14),
-    (20.0, 32, 20),
-    (14.0, 40, 20),
+/// Ridge margins, value steps (1/8 dB), lattice bands and coefficients of the waveform layer the clips are coded with
+/// in turn: about 2.5 to 12 kbit/s, the lower rates more often as they are where priors matter.
+const SETTINGS: [(f32, u8, u8, u8); 8] = [
+    (26.0, 48, 14, 0),
+    (21.0, 48, 14, 0),
+    (17.0, 48, 14, 0),
+    (13.0, 48, 20, 0),
+    (14.0, 48, 20, 16),
+    (11.0, 48, 20, 16),
+    (8.0, 48, 20, 20),
+    (4.0, 48, 26, 24),
 ];
+
+/// The waveform layer as the speech profile has it, with so many coefficients.
+fn waveform(coefficients: u8) -> Option<WaveformShape> {
+    Some(WaveformShape {
+        coefficients,
+        step: WAVEFORM_STEP,
+    })
+}
 
 /// A table of priors and what it was made of.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,14 +58,19 @@ pub fn train(folders: &[PathBuf], per_clip: usize) -> Result<Priors> {
         .par_iter()
         .enumerate()
         .map(|(i, clip)| {
-            let analysis = Analysis::of(std::slice::from_ref(&clip.pcm), &speech)?;
+            // With the most coefficients any of the settings has.
+            let most = Settings {
+                waveform: waveform(SETTINGS.iter().map(|s| s.3).max().unwrap_or(0)),
+                ..speech.clone()
+            };
+            let analysis = Analysis::of(std::slice::from_ref(&clip.pcm), &most)?;
             let source = Signal {
                 rate: speech.rate,
                 channels: 1,
             };
             (0..per_clip)
                 .map(|n| {
-                    let (margin, step, bands) = SETTINGS[(i * per_clip + n) % SETTINGS.len()];
+                    let (margin, step, bands, coefficients) = SETTINGS[(i * per_clip + n) % SETTINGS.len()];
                     let settings = Settings {
                         step,
                         policy: Policy::Ridge {
@@ -69,6 +82,10 @@ pub fn train(folders: &[PathBuf], per_clip: usize) -> Result<Priors> {
                             every: 2,
                             step: 32,
                         }),
+                        waveform: match coefficients {
+                            0 => None,
+                            _ => waveform(coefficients),
+                        },
                         ..speech.clone()
                     };
                     Ok(encode_analysis(
