@@ -143,6 +143,7 @@ pub fn candidates(
 fn with_layers(settings: &Settings, candidate: &Settings) -> Settings {
     Settings {
         lattice: candidate.lattice,
+        waveform: candidate.waveform,
         step: candidate.step,
         ..settings.clone()
     }
@@ -153,7 +154,9 @@ fn apply_quality(settings: &mut Settings, quality: f32) {
     if let Policy::Ridge { margin, .. } = &mut settings.policy {
         *margin = 34.0 - 3.0 * quality;
         let bitrate = 2_000 + (1_000.0 * quality) as u32;
-        settings.lattice = rate::speech_settings(bitrate).lattice;
+        let layers = rate::speech_settings(bitrate);
+        settings.lattice = layers.lattice;
+        settings.waveform = layers.waveform;
     }
 }
 

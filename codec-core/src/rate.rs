@@ -7,9 +7,9 @@ mod splice;
 use crate::analysis::Analysis;
 use crate::encoder::{encode_analysis, encode_paced, Encoded};
 use crate::error::{Error, Result};
-use crate::settings::{Policy, Settings};
+use crate::settings::{Policy, Settings, WAVEFORM_STEP};
 use alloc::vec::Vec;
-use codec_format::header::{Header, LatticeShape, ModelId, Signal};
+use codec_format::header::{Header, LatticeShape, ModelId, Signal, WaveformShape};
 use codec_format::limits::Limits;
 use codec_format::segment::SegmentCoder;
 use codec_format::writer::StreamWriter;
@@ -32,8 +32,8 @@ pub struct Fitted {
     pub fits: bool,
 }
 
-/// The speech profile for a rate in bits a second and channel: a lattice of 14 bands, of 20 above 5500
-/// (`docs/rate-distortion.md` has what was measured).
+/// The speech profile for a rate in bits a second and channel: a lattice of 14 bands, of 20 above 5500; above 6500 the
+/// lowest 16 coefficients as a waveform, above 10500 the lowest 20 (`docs/rate-distortion.md` has what was measured).
 #[must_use]
 pub fn speech_settings(bits_per_second: u32) -> Settings {
     let mut settings = Settings::speech();
@@ -44,6 +44,15 @@ pub fn speech_settings(bits_per_second: u32) -> Settings {
             step: 32,
         });
     }
+    let coefficients = match bits_per_second {
+        0..=6_500 => return settings,
+        6_501..=10_500 => 16,
+        _ => 20,
+    };
+    settings.waveform = Some(WaveformShape {
+        coefficients,
+        step: WAVEFORM_STEP,
+    });
     settings
 }
 
@@ -159,7 +168,7 @@ pub struct Clip<'a> {
 ///
 /// Searched is the ridge margin; where a step in the signal leaves none that comes near, the first frames have a
 /// finer one than the rest. Where even the finest margin leaves much over, values get finer steps; where even an
-/// empty mask is too much, the lattice is thinned.
+/// empty mask is too much, the waveform layer goes and the lattice is thinned.
 ///
 /// # Errors
 /// As [`encode_analysis`]; [`Error::Settings`] if the policy is not the ridge one.
@@ -179,7 +188,8 @@ pub fn fit(clip: &Clip<'_>, bits_per_second: u32, settings: &Settings) -> Result
             Found::Between { fine, coarse } => {
                 return Ok(fitted(spliced(fine.what, coarse.what, budget)?, true))
             }
-            // Fewer bands, then fewer steps in time.
+            // No waveform layer, fewer bands, then fewer steps in time.
+            Found::Over(_) if settings.waveform.is_some() => settings.waveform = None,
             Found::Over(probe) => match &mut settings.lattice {
                 Some(lattice) if lattice.bands > 8 => lattice.bands = 8.max(lattice.bands * 2 / 3),
                 Some(lattice) if lattice.every < 8 => lattice.every *= 2,

@@ -70,7 +70,8 @@ pub fn train(folders: &[PathBuf], per_clip: usize) -> Result<Priors> {
             };
             (0..per_clip)
                 .map(|n| {
-                    let (margin, step, bands, coefficients) = SETTINGS[(i * per_clip + n) % SETTINGS.len()];
+                    let (margin, step, bands, coefficients) =
+                        SETTINGS[(i * per_clip + n) % SETTINGS.len()];
                     let settings = Settings {
                         step,
                         policy: Policy::Ridge {

@@ -64,6 +64,7 @@ fn spliced_image(
     let kept = |image: &SparseImage| image.mask[..pixel].count_ones();
     let mut values = fine.values[..kept(fine)].to_vec();
     values.extend_from_slice(&coarse.values[kept(coarse)..]);
+    let coefficients = coarse.waveform.len() / frames.max(1);
     let bands = coarse.lattice.len() / ((frames + every - 1) / every).max(1);
     SparseImage {
         bins,
@@ -74,6 +75,7 @@ fn spliced_image(
         lattice: joined(&fine.lattice, &coarse.lattice, steps * bands),
         // Which phases are stored does not depend on the margin.
         phases: coarse.phases.clone(),
+        waveform: joined(&fine.waveform, &coarse.waveform, frame * coefficients),
     }
 }
 
