@@ -38,7 +38,7 @@ pub fn sparsify(
                 let base = levels::threshold(step, index);
                 thresholds.push(index);
                 for (bin, &x) in row.iter().enumerate().skip(covered) {
-                    if x >= base {
+                    if x >= base + rise(header, bin) {
                         mask.set(frame * bins + bin, true);
                     }
                 }
@@ -99,6 +99,13 @@ pub fn sparsify(
         phases: Default::default(),
         waveform: Vec::new(),
     }
+}
+
+/// How far above its frame's threshold a pixel of a ridge mask must reach, dB. High up, where many bins share a critical
+/// band, a pixel tells the ear less than the bits it takes: a decibel for every kilohertz above 2.
+fn rise(header: &Header, bin: usize) -> f32 {
+    let hertz = bin as f32 * header.coded.rate as f32 / f32::from(header.stft.n_fft);
+    (0.001 * (hertz - 2_000.0)).max(0.0)
 }
 
 /// Pixels kept of `pixels` at a sparsity.

@@ -24,8 +24,8 @@ pub const WAVEFORM_STEP: i8 = -40;
 /// How the kept pixels are chosen.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Policy {
-    /// Pixels above a threshold per frame: half the frame's peak (in dB above the origin) plus `margin`.
-    /// A smaller margin keeps more.
+    /// Pixels above a threshold per frame: half the frame's peak (in dB above the origin) plus `margin`, and above 2 kHz
+    /// another decibel for each kilohertz. A smaller margin keeps more.
     Ridge {
         /// dB added to half the peak.
         margin: f32,
