@@ -32,8 +32,8 @@ pub struct Fitted {
     pub fits: bool,
 }
 
-/// The speech profile for a rate in bits a second and channel: a lattice of 14 bands, of 20 above 5500; above 6500 the
-/// lowest 16 coefficients as a waveform, above 10500 the lowest 20 (`docs/rate-distortion.md` has what was measured).
+/// The speech profile for a rate in bits a second and channel: a lattice of 14 bands, of 20 and the lowest 12
+/// coefficients as a waveform above 5500, 16 above 7000, 20 above 10500 (`docs/rate-distortion.md` has what was measured).
 #[must_use]
 pub fn speech_settings(bits_per_second: u32) -> Settings {
     let mut settings = Settings::speech();
@@ -44,14 +44,11 @@ pub fn speech_settings(bits_per_second: u32) -> Settings {
             step: 32,
         });
     }
-    let coefficients = match bits_per_second {
-        0..=6_500 => return settings,
-        6_501..=10_500 => 16,
+    settings.waveform = waveform_layer(match bits_per_second {
+        0..=5_500 => 0,
+        5_501..=7_000 => 12,
+        7_001..=10_500 => 16,
         _ => 20,
-    };
-    settings.waveform = Some(WaveformShape {
-        coefficients,
-        step: WAVEFORM_STEP,
     });
     settings
 }
@@ -67,38 +64,55 @@ pub enum Effort {
     Best,
 }
 
+/// The speech profile's waveform layer with so many coefficients.
+fn waveform_layer(coefficients: u8) -> Option<WaveformShape> {
+    let shape = WaveformShape {
+        coefficients,
+        step: WAVEFORM_STEP,
+    };
+    Some(shape).filter(|shape| shape.coefficients > 0)
+}
+
 /// Settings worth trying on speech for a rate in bits a second and channel; [`speech_settings`] are the first.
 #[must_use]
 pub fn speech_candidates(bits_per_second: u32, effort: Effort) -> Vec<Settings> {
     let first = speech_settings(bits_per_second);
-    // Bands, frames a step, steps of the lattice and of the values in 1/8 dB.
+    let usual = first.waveform.map_or(0, |shape| shape.coefficients);
+    // One waveform layer larger, one smaller; where there is none, a small one.
+    let (more, less) = match usual {
+        0 => (10, 0),
+        _ => (usual + 4, if usual > 12 { usual - 4 } else { 0 }),
+    };
+    // Bands, steps of the lattice and of the values in 1/8 dB, coefficients.
     let tried: &[(u8, u8, u8, u8)] = match effort {
         Effort::Fast => &[],
         Effort::Default => &[
-            (20, 2, 32, 48),
-            (20, 2, 48, 48),
-            (26, 2, 32, 48),
-            (20, 2, 32, 40),
+            (20, 48, 48, usual),
+            (26, 32, 48, usual),
+            (20, 32, 48, more),
+            (20, 32, 48, less),
         ],
         Effort::Best => &[
-            (20, 2, 32, 48),
-            (20, 2, 48, 48),
-            (26, 2, 32, 48),
-            (20, 2, 32, 40),
-            (14, 2, 32, 48),
-            (17, 2, 32, 48),
-            (14, 2, 48, 48),
-            (14, 2, 32, 40),
-            (20, 2, 48, 40),
-            (26, 2, 48, 48),
+            (20, 48, 48, usual),
+            (26, 32, 48, usual),
+            (20, 32, 48, more),
+            (20, 32, 48, less),
+            (14, 32, 48, usual),
+            (17, 32, 48, usual),
+            (26, 48, 48, usual),
+            (20, 32, 40, usual),
+            (20, 32, 64, usual),
+            (26, 32, 48, more),
+            (14, 32, 48, less),
         ],
     };
-    let with = |&(bands, every, lattice_step, step): &(u8, u8, u8, u8)| Settings {
+    let with = |&(bands, lattice_step, step, coefficients): &(u8, u8, u8, u8)| Settings {
         lattice: Some(LatticeShape {
             bands,
-            every,
+            every: 2,
             step: lattice_step,
         }),
+        waveform: waveform_layer(coefficients),
         step,
         ..first.clone()
     };
