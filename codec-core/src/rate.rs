@@ -32,25 +32,26 @@ pub struct Fitted {
     pub fits: bool,
 }
 
-/// The speech profile for a rate in bits a second and channel: a lattice of 14 bands, of 20 and the lowest 12
-/// coefficients as a waveform above 5500, 16 above 7000, 20 above 10500 (`docs/rate-distortion.md` has what was measured).
+/// The speech profile for a rate in bits a second and channel: a lattice of 26 bands in steps of 8 dB, of 6 dB above 5500;
+/// above that also the lowest 12 coefficients as a waveform, 16 above 7000, 20 above 10500
+/// (`docs/rate-distortion.md` has what was measured).
 #[must_use]
 pub fn speech_settings(bits_per_second: u32) -> Settings {
-    let mut settings = Settings::speech();
-    if bits_per_second > 5_500 {
-        settings.lattice = Some(LatticeShape {
-            bands: 20,
+    let (lattice_step, coefficients) = match bits_per_second {
+        0..=5_500 => (64, 0),
+        5_501..=7_000 => (48, 12),
+        7_001..=10_500 => (48, 16),
+        _ => (48, 20),
+    };
+    Settings {
+        lattice: Some(LatticeShape {
+            bands: 26,
             every: 2,
-            step: 32,
-        });
+            step: lattice_step,
+        }),
+        waveform: waveform_layer(coefficients),
+        ..Settings::speech()
     }
-    settings.waveform = waveform_layer(match bits_per_second {
-        0..=5_500 => 0,
-        5_501..=7_000 => 12,
-        7_001..=10_500 => 16,
-        _ => 20,
-    });
-    settings
 }
 
 /// How much time an encoder takes to find its settings.
@@ -88,22 +89,23 @@ pub fn speech_candidates(bits_per_second: u32, effort: Effort) -> Vec<Settings> 
         Effort::Fast => &[],
         Effort::Default => &[
             (20, 48, 48, usual),
-            (26, 32, 48, usual),
-            (20, 32, 48, more),
-            (20, 32, 48, less),
+            (26, 48, 48, more),
+            (26, 48, 48, less),
+            (26, 48, 64, usual),
         ],
         Effort::Best => &[
             (20, 48, 48, usual),
-            (26, 32, 48, usual),
-            (20, 32, 48, more),
-            (20, 32, 48, less),
-            (14, 32, 48, usual),
-            (17, 32, 48, usual),
-            (26, 48, 48, usual),
-            (20, 32, 40, usual),
-            (20, 32, 64, usual),
-            (26, 32, 48, more),
-            (14, 32, 48, less),
+            (26, 48, 48, more),
+            (26, 48, 48, less),
+            (26, 48, 64, usual),
+            (32, 64, 48, usual),
+            (26, 64, 48, usual),
+            (20, 64, 48, usual),
+            (14, 48, 48, usual),
+            (26, 48, 40, usual),
+            (26, 48, 64, more),
+            (20, 48, 48, more),
+            (20, 32, 48, usual),
         ],
     };
     let with = |&(bands, lattice_step, step, coefficients): &(u8, u8, u8, u8)| Settings {
