@@ -67,7 +67,10 @@ fn limits_are_those_the_spec_names() {
         assert!(table.contains(&row), "{row}");
     }
     assert_eq!(l.model_weights as u64, l.model_macs_per_pixel);
-    assert!(text.contains(&format!("at most `bins` and at most {}", limits::MAX_BANDS)));
+    assert!(text.contains(&format!(
+        "at most `bins - covered` (§5.7) and at most {}",
+        limits::MAX_BANDS
+    )));
 }
 
 #[test]
