@@ -3,7 +3,7 @@
 use codec_core::decoder::Decoder;
 use codec_core::encoder::{encode, Encoded, Encoder};
 use codec_core::settings::{Policy, Settings};
-use codec_format::header::{LatticeShape, PhaseKind, Signal, Stft, WindowKind};
+use codec_format::header::{LatticeShape, PhaseKind, Signal, Stft, WaveformShape, WindowKind};
 use codec_format::model::{Activation, Convolution, Layer, Model, Normalisation, Plane, Source};
 use codec_format::symbols::Segment;
 
@@ -175,10 +175,16 @@ fn sample_counts_survive_at_every_length_and_rate() {
 
 #[test]
 fn pieces_of_any_size_encode_to_the_same_segments() {
+    for settings in [Settings::speech(), with_waveform()] {
+        pieces_encode_alike(&settings);
+    }
+}
+
+fn pieces_encode_alike(settings: &Settings) {
     let pcm = voice(60_001);
     let settings = Settings {
         origin: Some(-400),
-        ..Settings::speech()
+        ..settings.clone()
     };
     let whole = encode(std::slice::from_ref(&pcm), MONO, 60_001, &settings, None).unwrap();
     for size in [1usize, 77, 4_096, 60_001] {
@@ -195,14 +201,17 @@ fn pieces_of_any_size_encode_to_the_same_segments() {
 #[test]
 fn pcm_is_the_same_on_every_machine() {
     // CRC-32 of the PCM's bytes, found on x86-64: any other value is a break of the promise.
-    let encoded = encode(&[voice(30_000)], MONO, 30_000, &Settings::speech(), None).unwrap();
-    let model = small_model(encoded.header.stft, 4);
-    let decoded = decode(&encoded, Some(&model));
-    let bytes: Vec<u8> = decoded[0]
-        .iter()
-        .flat_map(|x| x.to_bits().to_le_bytes())
-        .collect();
-    assert_eq!(crc32fast::hash(&bytes), 0xD1F6_D9FB);
+    for (settings, crc) in [(Settings::speech(), 0xD1F6_D9FBu32), (with_waveform(), 0)] {
+        let encoded = encode(&[voice(30_000)], MONO, 30_000, &settings, None).unwrap();
+        let model = small_model(encoded.header.stft, 4);
+        let decoded = decode(&encoded, Some(&model));
+        let bytes: Vec<u8> = decoded[0]
+            .iter()
+            .flat_map(|x| x.to_bits().to_le_bytes())
+            .collect();
+        let found = crc32fast::hash(&bytes);
+        assert_eq!(found, crc, "{found:08X}");
+    }
 }
 
 #[test]
@@ -233,6 +242,65 @@ fn a_lost_segment_costs_only_itself() {
         energy(&damaged[2 * segment + 2048..3 * segment - 2048])
             < 0.01 * energy(&whole[2 * segment..3 * segment])
     );
+}
+
+/// The speech profile with its lowest 750 Hz as a waveform.
+fn with_waveform() -> Settings {
+    Settings {
+        waveform: Some(WaveformShape {
+            coefficients: 24,
+            step: -40,
+        }),
+        ..Settings::speech()
+    }
+}
+
+#[test]
+fn a_waveform_layer_gives_the_lowest_band_back_and_outlives_a_lost_segment() {
+    let len = 64 * 256 * 5;
+    // Two sines within the layer's band: what comes out is the waveform itself, not only its levels.
+    let pcm: Vec<f32> = (0..len)
+        .map(|i| {
+            let t = i as f32 / 16_000.0;
+            0.2 * (t * 200.0 * 6.283_185).sin() + 0.1 * (t * 430.0 * 6.283_185).sin()
+        })
+        .collect();
+    let encoded = |settings: &Settings| {
+        encode(std::slice::from_ref(&pcm), MONO, len as u64, settings, None).unwrap()
+    };
+    let layered = encoded(&with_waveform());
+    let whole = decode(&layered, None).remove(0);
+    let rebuilt = decode(&encoded(&Settings::speech()), None).remove(0);
+    let with = signal_to_noise(&pcm, &whole);
+    let without = signal_to_noise(&pcm, &rebuilt);
+    assert!(
+        with > 15.0 && with > without + 10.0,
+        "{with:.1} dB, without {without:.1}"
+    );
+
+    let mut decoder = Decoder::new(&layered.header, None).unwrap();
+    let mut damaged: Vec<f32> = Vec::new();
+    for segment in &layered.segments {
+        damaged.extend(match segment.index {
+            2 => decoder.conceal(64).unwrap().remove(0),
+            _ => decoder.push(segment).unwrap().remove(0),
+        });
+    }
+    damaged.extend(decoder.finish().remove(0));
+    assert_eq!(damaged.len(), whole.len());
+    let segment = 64 * 256;
+    assert!(damaged[..segment - 512] == whole[..segment - 512]);
+    let after = 3 * segment + 4096..len - 4096;
+    assert!(signal_to_noise(&pcm[after.clone()], &damaged[after]) > 15.0);
+}
+
+#[test]
+fn a_segment_whose_waveform_layer_is_too_short_is_refused() {
+    let pcm = voice(40_000);
+    let mut encoded = encode(&[pcm], MONO, 40_000, &with_waveform(), None).unwrap();
+    encoded.segments[0].channels[0].waveform.pop();
+    let mut decoder = Decoder::new(&encoded.header, None).unwrap();
+    assert!(decoder.push(&encoded.segments[0]).is_err());
 }
 
 #[test]

@@ -35,6 +35,17 @@ pub fn all() -> Vec<(&'static str, String, Vec<u8>)> {
     for (name, settings, model) in [
         ("ridge", small(Settings::speech()), false),
         ("ridge-model", small(Settings::speech()), true),
+        (
+            "ridge-waveform",
+            Settings {
+                waveform: Some(WaveformShape {
+                    coefficients: 9,
+                    step: -40,
+                }),
+                ..small(Settings::speech())
+            },
+            true,
+        ),
         ("uniform-all-phases", small(Settings::thesis(0.9)), false),
         // Levels beyond any sound, which must not become infinite samples.
         (
