@@ -264,8 +264,8 @@ fn a_waveform_layer_gives_the_lowest_band_back_and_outlives_a_lost_segment() {
     // Two sines within the layer's band: what comes out is the waveform itself, not only its levels.
     let pcm: Vec<f32> = (0..len)
         .map(|i| {
-            let t = i as f32 / 16_000.0;
-            0.2 * (t * 200.0 * 6.283_185).sin() + 0.1 * (t * 430.0 * 6.283_185).sin()
+            let turn = i as f32 / 16_000.0 * core::f32::consts::TAU;
+            0.2 * (turn * 200.0).sin() + 0.1 * (turn * 430.0).sin()
         })
         .collect();
     let encoded = |settings: &Settings| {

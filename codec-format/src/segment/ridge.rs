@@ -203,8 +203,9 @@ impl Ridge {
         let change = (self.thresholds[0] - self.thresholds[1]).clamp(-3, 3) + 3;
         let change = if first { 7 } else { change as usize };
         let mut peaks = Peaks::default();
-        for k in 0..self.first {
-            self.rows[0].level[k + PAD] = background[k].min(floor);
+        let levels = &mut self.rows[0].level[PAD..];
+        for (level, &ground) in levels.iter_mut().zip(&background[..self.first]) {
+            *level = ground.min(floor);
         }
         for k in self.first..self.bins {
             let ground = background[k] - floor;
