@@ -6,8 +6,8 @@
 //! ```
 //!
 //! The encoder analyses PCM into a log-power spectrogram ([`analysis`]), keeps the few pixels a mask policy chooses
-//! and samples the rest on a coarse lattice ([`policy`], [`lattice`]). The decoder lays both out as planes
-//! ([`planes`]), completes them with a small convolutional network ([`network`]) on a grid that is finer in time,
+//! and samples the rest on a coarse lattice ([`policy`], [`lattice`]); the lowest band may be stored as a waveform instead
+//! ([`waveform`]). The decoder lays them out as planes ([`planes`]), completes them with a small convolutional network ([`network`]) on a grid that is finer in time,
 //! rebuilds the phases ([`phase`]) and overlap-adds. What each step computes is laid down in `spec/sparc.md`, §8
 //! and §9. Bytes are `codec-format`'s business, files the caller's.
 //!
@@ -38,6 +38,7 @@
 //!
 //! [`encoder::Encoder`] and [`decoder::Decoder`] take and give pieces of any size; [`encoder::encode`] and
 //! [`rate::encode_to_bitrate`] take a whole clip, which lets them place the image's origin under its loudest pixel.
+//! [`choice`] tries several settings and keeps what sounds nearest.
 //!
 //! # The same PCM everywhere
 //!

@@ -1,10 +1,10 @@
 //! The `.sparc` container: bytes to symbols and back.
 //!
 //! A `.sparc` stream holds, for every channel, a *sparse image*: the few pixels of a log-power
-//! spectrogram that an encoder chose to keep, a coarse lattice of background levels, and perhaps some
-//! phases. This crate knows how such images become bytes; it never computes a sample. What the symbols
-//! mean, and how sound is made of them, is the business of `codec-core`. The format itself is laid down
-//! in `spec/sparc.md`, whose sections the code cites.
+//! spectrogram that an encoder chose to keep, a coarse lattice of background levels, perhaps some phases,
+//! and perhaps the lowest band as a waveform. This crate knows how such images become bytes; it never
+//! computes a sample. What the symbols mean, and how sound is made of them, is the business of
+//! `codec-core`. The format itself is laid down in `spec/sparc.md`, whose sections the code cites.
 //!
 //! # Writing and reading
 //!
