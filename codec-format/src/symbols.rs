@@ -31,7 +31,7 @@ pub struct SparseImage {
     /// `Thresholded` it marks the pixels whose phase is stored, for `None` both fields are empty.
     pub phases: Phases,
     /// Waveform layer: `coefficients * frames` indices in steps, frame by frame, lowest first, from
-    /// -[`MAX_INDEX`](crate::symbols::MAX_INDEX) to as much. Empty without the layer.
+    /// -[`MAX_INDEX`] to as much. Empty without the layer.
     pub waveform: Vec<i16>,
 }
 
