@@ -113,7 +113,7 @@ pub fn encode(
     Ok(Coded { bytes, starved })
 }
 
-/// [`encode_nearest`](codec_core::choice::encode_nearest) on all cores.
+/// [`encode_nearest`] on all cores.
 fn nearest(sound: Sound<'_>, rate: Rate, candidates: &[Settings]) -> Result<Paced, Fault> {
     let (Some(first), true) = (candidates.first(), candidates.len() > 1) else {
         return Ok(encode_nearest(sound, rate, candidates)?);
