@@ -76,7 +76,7 @@ impl Reference {
                 let differences = here
                     .iter()
                     .zip(loudness)
-                    .map(|(a, b)| f64::from((a - b).abs()));
+                    .map(|(a, b)| f64::from(libm::fabsf(a - b)));
                 sum += differences.sum::<f64>();
                 count += here.len();
             });

@@ -107,6 +107,14 @@ pub fn of_stream(
             )
         }
     };
+    // Where the waveform layer ends: below, nothing is masked and nothing rebuilt.
+    let low = match header.covered_bins() {
+        0 => String::new(),
+        bins => {
+            let hertz = bins as f64 * f64::from(header.coded.rate) / f64::from(header.stft.n_fft);
+            format!("; below {hertz:.0} Hz a stored waveform")
+        }
+    };
     let seconds = wave.len() as f64 / f64::from(header.coded.rate);
     let source = header.source;
     figure::draw(&Figure {
@@ -118,9 +126,9 @@ pub fn of_stream(
             Some(stream.size),
         ),
         floor: peak(&levels) - RANGE,
-        phase: (phase, phases(&analysis, 0)),
+        phase: (phase + &low, phases(&analysis, 0)),
         levels: ("levels, completed by the decoder".into(), levels),
-        mask: Some((format!("mask: {kept}"), mask)),
+        mask: Some((format!("mask: {kept}{low}"), mask)),
         wave: (wave, header.coded.rate),
     })
 }

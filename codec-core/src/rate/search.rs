@@ -98,7 +98,7 @@ pub(super) fn search<T>(
                 // A little too far rather than too near, as the other side of the budget is wanted too; and ever
                 // further, where nothing changes.
                 let least = 0.1 * (1 << probe) as f32;
-                let step = (1.1 * step).abs().max(least).min(REACH);
+                let step = libm::fabsf(1.1 * step).max(least).min(REACH);
                 let step = if one.bytes > budget { step } else { -step };
                 (one.margin + step).clamp(MARGINS.0, MARGINS.1)
             }
