@@ -84,29 +84,25 @@ pub fn speech_candidates(bits_per_second: u32, effort: Effort) -> Vec<Settings> 
         0 => (10, 0),
         _ => (usual + 4, if usual > 12 { usual - 4 } else { 0 }),
     };
-    // Bands, steps of the lattice and of the values in 1/8 dB, coefficients.
-    let tried: &[(u8, u8, u8, u8)] = match effort {
-        Effort::Fast => &[],
-        Effort::Default => &[
-            (20, 48, 48, usual),
-            (26, 48, 48, more),
-            (26, 48, 48, less),
-            (26, 48, 64, usual),
-        ],
-        Effort::Best => &[
-            (20, 48, 48, usual),
-            (26, 48, 48, more),
-            (26, 48, 48, less),
-            (26, 48, 64, usual),
-            (32, 64, 48, usual),
-            (26, 64, 48, usual),
-            (20, 64, 48, usual),
-            (14, 48, 48, usual),
-            (26, 48, 40, usual),
-            (26, 48, 64, more),
-            (20, 48, 48, more),
-            (20, 32, 48, usual),
-        ],
+    // Bands, steps of the lattice and of the values in 1/8 dB, coefficients: the first few are the default effort's.
+    let others = [
+        (20, 48, 48, usual),
+        (26, 48, 48, more),
+        (26, 48, 48, less),
+        (26, 48, 64, usual),
+        (32, 64, 48, usual),
+        (26, 64, 48, usual),
+        (20, 64, 48, usual),
+        (14, 48, 48, usual),
+        (26, 48, 40, usual),
+        (26, 48, 64, more),
+        (20, 48, 48, more),
+        (20, 32, 48, usual),
+    ];
+    let tried = match effort {
+        Effort::Fast => 0,
+        Effort::Default => 4,
+        Effort::Best => others.len(),
     };
     let with = |&(bands, lattice_step, step, coefficients): &(u8, u8, u8, u8)| Settings {
         lattice: Some(LatticeShape {
@@ -119,7 +115,7 @@ pub fn speech_candidates(bits_per_second: u32, effort: Effort) -> Vec<Settings> 
         ..first.clone()
     };
     let mut all: Vec<Settings> = core::iter::once(first.clone())
-        .chain(tried.iter().map(with))
+        .chain(others[..tried].iter().map(with))
         .collect();
     let mut seen: Vec<Settings> = Vec::new();
     all.retain(|settings| {
