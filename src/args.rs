@@ -146,7 +146,7 @@ pub enum Effort {
 /// Sets of settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Profile {
-    /// 16 kHz, 512-sample windows, ridges over a background, no phases: about 6 kbit/s
+    /// 16 kHz, 512-sample windows, ridges over a background, the lowest band as a waveform: 6 kbit/s or what --bitrate says
     Speech,
     /// 16 kHz, 2048-sample windows, uniform random mask, every phase stored
     Thesis,

@@ -390,7 +390,7 @@ pub fn rows(griffin_lim: usize) -> Vec<Planned> {
     add(
         Section::Scale,
         "speech-6k".into(),
-        format!("speech profile, {} kbit/s, no phases", SPEECH_RATE / 1000),
+        format!("speech profile, {} kbit/s", SPEECH_RATE / 1000),
         none,
         Job::Speech,
     );
