@@ -1,7 +1,7 @@
 //! Choosing settings by their sound: several are encoded to the same rate and decoded, the nearest is taken.
 
 use crate::analysis::Analysis;
-use crate::decoder::Decoder;
+use crate::decoder::decode;
 use crate::distance::Reference;
 use crate::encoder::Encoded;
 use crate::error::{Error, Result};
@@ -165,7 +165,7 @@ impl<'a> Trials<'a> {
     /// Tries candidate `index`.
     ///
     /// # Errors
-    /// As [`Sound::encode`] and [`Decoder::new`]; [`Error::Settings`] for settings with another coded rate.
+    /// As [`Sound::encode`] and [`decode`]; [`Error::Settings`] for settings with another coded rate.
     pub fn try_settings(&self, index: usize, settings: &Settings) -> Result<Tried> {
         if settings.rate != self.coded_rate {
             return Err(Error::Settings {
@@ -185,7 +185,9 @@ impl<'a> Trials<'a> {
             }
             .encode(self.rate, settings)?,
         };
-        let decoded = decoded(&paced.encoded, self.sound.model.map(|(model, _)| model))?;
+        let Encoded { header, segments } = &paced.encoded;
+        let model = self.sound.model.map(|(model, _)| model);
+        let decoded = decode(header, model, segments)?;
         Ok(Tried {
             index,
             paced,
@@ -227,21 +229,4 @@ pub fn encode_nearest(sound: Sound<'_>, rate: Rate, candidates: &[Settings]) -> 
     }
     let settings = &candidates[best.index];
     trials.finish(best, settings)
-}
-
-/// The PCM of a clip, one vector per channel at the coded rate.
-fn decoded(encoded: &Encoded, model: Option<&Model>) -> Result<Vec<Vec<f32>>> {
-    let mut decoder = Decoder::new(&encoded.header, model)?;
-    let mut out: Vec<Vec<f32>> = Vec::new();
-    let mut take = |pieces: Vec<Vec<f32>>| {
-        out.resize_with(pieces.len(), Vec::new);
-        for (all, piece) in out.iter_mut().zip(pieces) {
-            all.extend(piece);
-        }
-    };
-    for segment in &encoded.segments {
-        take(decoder.push(segment)?);
-    }
-    take(decoder.finish());
-    Ok(out)
 }

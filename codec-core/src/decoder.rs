@@ -8,7 +8,8 @@ use crate::analysis::phase_bits;
 use crate::error::{Error, Result};
 use crate::image::{drop_front, frames_of};
 use crate::lattice::Lattice;
-use crate::levels;
+pub use crate::levels::LOUDEST;
+use crate::levels::{self, magnitude};
 use crate::network::{Completion, Network};
 use crate::phase::{self, StoredPhase};
 use crate::planes::{planes, Planes};
@@ -27,9 +28,6 @@ pub const LOOKAHEAD: usize = 4;
 /// Samples of decided spectra before a block that its phases must agree with, as a multiple of the
 /// transform length.
 pub const TIED: usize = 2;
-/// Highest level a pixel sounds with, dB: a full-scale sine reaches 66 with the longest transform. What a
-/// forged stream or model puts beyond must not become an infinite sample.
-pub const LOUDEST: f32 = 160.0;
 
 /// A streaming decoder.
 ///
@@ -114,10 +112,7 @@ impl Decoder {
 
     /// Whether the waveform layer is as long as the header says, and a threshold is there for every frame of it.
     fn low_fits(&self, segment: &Segment) -> bool {
-        let count = self
-            .header
-            .waveform
-            .map_or(0, |w| usize::from(w.coefficients));
+        let count = self.header.coefficients();
         let fits = |c: &SparseImage| {
             c.waveform.len() == count * c.frames && (count == 0 || c.thresholds.len() == c.frames)
         };
@@ -131,10 +126,7 @@ impl Decoder {
     pub fn conceal(&mut self, frames: usize) -> Result<Vec<Vec<f32>>> {
         let bins = self.header.stft.bins();
         let lattice = Lattice::of(&self.header).map_or(0, |l| l.steps(frames) * l.bands());
-        let waveform = self
-            .header
-            .waveform
-            .map_or(0, |w| usize::from(w.coefficients));
+        let waveform = self.header.coefficients();
         let image = SparseImage {
             bins,
             frames,
@@ -174,6 +166,29 @@ impl Decoder {
         self.trim.apply(&mut out);
         out
     }
+}
+
+/// The PCM of a whole clip: one vector per channel, at the coded rate.
+///
+/// # Errors
+/// As [`Decoder::new`] and [`Decoder::push`].
+pub fn decode(
+    header: &Header,
+    model: Option<&Model>,
+    segments: &[Segment],
+) -> Result<Vec<Vec<f32>>> {
+    let mut decoder = Decoder::new(header, model)?;
+    let mut out = vec![Vec::new(); usize::from(header.coded.channels)];
+    let mut take = |pieces: Vec<Vec<f32>>| {
+        for (all, piece) in out.iter_mut().zip(pieces) {
+            all.extend(piece);
+        }
+    };
+    for segment in segments {
+        take(decoder.push(segment)?);
+    }
+    take(decoder.finish());
+    Ok(out)
 }
 
 /// The dense image of a whole stream, per channel: fine frames x bins in dB (Spec §8), and the hop in
@@ -228,19 +243,6 @@ pub fn dense_images(
         out.push(dense);
     }
     Ok((out, transform.hop()))
-}
-
-/// Magnitude of a pixel of `level` dB: at most that of [`LOUDEST`]; what is no number is silent.
-fn magnitude(level: f32) -> f32 {
-    // 10^(x / 20) = e^(x ln 10 / 20)
-    let magnitude_of = |x: f32| libm::expf(x * 0.115_129_255);
-    if level > LOUDEST {
-        magnitude_of(LOUDEST)
-    } else if level <= LOUDEST {
-        magnitude_of(level)
-    } else {
-        0.0
-    }
 }
 
 /// Coded samples a caller gets of `total` source samples: all but the pre-skip.

@@ -46,3 +46,20 @@ pub fn round_index(level: f32, step: u8) -> u8 {
 pub fn origin(quantiser: &Quantiser) -> f32 {
     f32::from(quantiser.origin) * UNIT
 }
+
+/// Highest level a pixel sounds with, dB: a full-scale sine reaches 66 with the longest transform. What a
+/// forged stream or model puts beyond must not become an infinite sample.
+pub const LOUDEST: f32 = 160.0;
+
+/// Magnitude of a pixel of `level` dB: at most that of [`LOUDEST`]; what is no number is silent.
+pub(crate) fn magnitude(level: f32) -> f32 {
+    // 10^(x / 20) = e^(x ln 10 / 20)
+    let magnitude_of = |x: f32| libm::expf(x * 0.115_129_255);
+    if level > LOUDEST {
+        magnitude_of(LOUDEST)
+    } else if level <= LOUDEST {
+        magnitude_of(level)
+    } else {
+        0.0
+    }
+}

@@ -19,8 +19,6 @@ use ndarray::{Array2, ArrayView2};
 const DEAD_ZONE: f32 = 0.62;
 /// What is added to a kept magnitude before it is rounded down.
 const ROUNDING: f32 = 0.42;
-/// Highest level of a step, dB: what a forged stream puts beyond must not become an infinite sample.
-const LOUDEST_STEP: f32 = 160.0;
 
 /// The lapped transform (MDCT with the sine window; Princen, Johnson and Bradley 1987) of the lowest coefficients.
 ///
@@ -97,21 +95,13 @@ fn step(header: &Header, threshold: u8) -> f32 {
         .waveform
         .map_or(0.0, |w| f32::from(w.step) * levels::UNIT);
     let level = levels::threshold(threshold_step(header), threshold) + offset;
-    let level = level + levels::origin(&header.quantiser);
-    // 10^(x / 20) = e^(x ln 10 / 20)
-    libm::expf(
-        if level < LOUDEST_STEP {
-            level
-        } else {
-            LOUDEST_STEP
-        } * 0.115_129_255,
-    )
+    levels::magnitude(level + levels::origin(&header.quantiser))
 }
 
 /// The indices of a segment's coefficients (frames x at least as many as the header has), frame by frame.
 #[must_use]
 pub fn quantise(header: &Header, coefficients: ArrayView2<'_, f32>, thresholds: &[u8]) -> Vec<i16> {
-    let count = header.waveform.map_or(0, |w| usize::from(w.coefficients));
+    let count = header.coefficients();
     let mut out = Vec::with_capacity(coefficients.nrows() * count);
     for (row, &threshold) in coefficients.outer_iter().zip(thresholds) {
         let step = step(header, threshold);

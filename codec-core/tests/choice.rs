@@ -1,7 +1,7 @@
 //! Choosing settings by their sound: the nearest wins, whatever the order, on short clips and long ones.
 
 use codec_core::choice::{encode_nearest, Rate, Sound, Trials};
-use codec_core::decoder::Decoder;
+use codec_core::decoder;
 use codec_core::distance::Reference;
 use codec_core::encoder::Encoded;
 use codec_core::rate::{file_bytes, speech_candidates, speech_settings, Effort};
@@ -52,18 +52,7 @@ fn with_lattice(bands: u8, every: u8) -> Settings {
 }
 
 fn decode(encoded: &Encoded) -> Vec<Vec<f32>> {
-    let mut decoder = Decoder::new(&encoded.header, None).unwrap();
-    let mut out = vec![Vec::new(); usize::from(encoded.header.coded.channels)];
-    let mut take = |pieces: Vec<Vec<f32>>| {
-        for (all, piece) in out.iter_mut().zip(pieces) {
-            all.extend(piece);
-        }
-    };
-    for segment in &encoded.segments {
-        take(decoder.push(segment).unwrap());
-    }
-    take(decoder.finish());
-    out
+    decoder::decode(&encoded.header, None, &encoded.segments).unwrap()
 }
 
 #[test]

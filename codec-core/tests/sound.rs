@@ -1,6 +1,6 @@
 //! From PCM to PCM through the symbols: what comes out, and that it does not depend on how it went in.
 
-use codec_core::decoder::Decoder;
+use codec_core::decoder::{self, Decoder};
 use codec_core::encoder::{encode, Encoded, Encoder};
 use codec_core::settings::{Policy, Settings};
 use codec_format::header::{LatticeShape, PhaseKind, Signal, Stft, WaveformShape, WindowKind};
@@ -29,18 +29,7 @@ fn voice(len: usize) -> Vec<f32> {
 }
 
 fn decode(encoded: &Encoded, model: Option<&Model>) -> Vec<Vec<f32>> {
-    let mut decoder = Decoder::new(&encoded.header, model).unwrap();
-    let mut out = vec![Vec::new(); usize::from(encoded.header.coded.channels)];
-    let mut take = |pieces: Vec<Vec<f32>>| {
-        for (all, piece) in out.iter_mut().zip(pieces) {
-            all.extend(piece);
-        }
-    };
-    for segment in &encoded.segments {
-        take(decoder.push(segment).unwrap());
-    }
-    take(decoder.finish());
-    out
+    decoder::decode(&encoded.header, model, &encoded.segments).unwrap()
 }
 
 fn signal_to_noise(reference: &[f32], decoded: &[f32]) -> f64 {

@@ -247,6 +247,13 @@ impl Header {
             .map_or(0, |shape| shape.covered_bins(&self.stft))
     }
 
+    /// Coefficients of the waveform layer in a frame; none without the layer.
+    #[must_use]
+    pub fn coefficients(&self) -> usize {
+        self.waveform
+            .map_or(0, |shape| usize::from(shape.coefficients))
+    }
+
     /// The first bin of every band of the lattice and, last, the number of bins (Spec §5.5.1); empty without a
     /// lattice.
     #[must_use]
@@ -313,6 +320,10 @@ impl Header {
         }
         if let Some(LatticeShape { bands, every, step }) = self.lattice {
             rule(every > 0 && step > 0 && bands > 0, "lattice")?;
+            rule(
+                usize::from(bands) <= self.stft.bins() - self.covered_bins(),
+                "lattice with more bands than bins",
+            )?;
             limits::check(
                 "lattice bands",
                 u64::from(bands),
@@ -332,12 +343,6 @@ impl Header {
                 "waveform coefficients",
                 u64::from(coefficients),
                 u64::from(limits::MAX_COEFFICIENTS),
-            )?;
-        }
-        if let Some(LatticeShape { bands, .. }) = self.lattice {
-            rule(
-                usize::from(bands) <= self.stft.bins() - self.covered_bins(),
-                "lattice with more bands than bins",
             )?;
         }
         match self.phase {

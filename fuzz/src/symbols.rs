@@ -137,7 +137,7 @@ pub fn segment(draws: &mut Draws<'_>, header: &Header, index: u32, frames: usize
         };
         let cells = header.lattice.map_or(0, |shape| shape.cells(frames));
         let lattice = (0..cells).map(|_| draws.below(range) as u8).collect();
-        let count = header.waveform.map_or(0, |w| usize::from(w.coefficients));
+        let count = header.coefficients();
         let largest = draws.one_of(&[0u32, 1, 9, 300, MAX_INDEX as u32]);
         let waveform = (0..count * frames)
             .map(|_| draws.below(2 * largest + 1) as i16 - largest as i16)

@@ -189,6 +189,6 @@ fn silent_image(header: &Header, frames: usize) -> SparseImage {
                 angles: Vec::new(),
             },
         },
-        waveform: vec![0; header.waveform.map_or(0, |w| usize::from(w.coefficients)) * frames],
+        waveform: vec![0; header.coefficients() * frames],
     }
 }

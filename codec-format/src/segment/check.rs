@@ -58,7 +58,7 @@ impl SegmentCoder {
             {
                 return usage("kept pixels where the waveform layer has them");
             }
-            let coefficients = header.waveform.map_or(0, |w| usize::from(w.coefficients));
+            let coefficients = header.coefficients();
             if image.waveform.len() != coefficients * frames {
                 return usage("waveform layer of another size than the header says");
             }

@@ -64,14 +64,7 @@ impl SegmentCoder {
                 _ => Vec::new(),
             },
             lattice: vec![0; shape.map_or(0, |shape| shape.cells(frames))],
-            waveform: vec![
-                0;
-                frames
-                    * self
-                        .header
-                        .waveform
-                        .map_or(0, |w| usize::from(w.coefficients))
-            ],
+            waveform: vec![0; frames * self.header.coefficients()],
         };
         let start = cursor.at();
         let count = match self.header.mask {

@@ -139,7 +139,7 @@ pub fn segment(draws: &mut Draws, header: &Header, index: u32, frames: usize) ->
             };
             let cells = header.lattice.map_or(0, |shape| shape.cells(frames));
             let lattice = (0..cells).map(|_| draws.below(range) as u8).collect();
-            let count = header.waveform.map_or(0, |w| usize::from(w.coefficients));
+            let count = header.coefficients();
             let largest = [0, 1, 9, 300, i64::from(MAX_INDEX)][draws.below(5) as usize];
             let waveform = (0..count * frames)
                 .map(|_| (draws.below(2 * largest as u64 + 1) as i64 - largest) as i16)
