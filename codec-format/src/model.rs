@@ -2,6 +2,9 @@
 //!
 //! This module names the parts; [`crate::model_file`] reads and writes their bytes.
 
+pub mod graph;
+pub mod op;
+
 use crate::header::Stft;
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -1,0 +1,186 @@
+//! A network as a graph of operations (Spec §8.1): nodes in order, each reading planes or earlier nodes.
+
+use super::op::Op;
+use crate::error::{Error, Result};
+use alloc::vec::Vec;
+
+/// Operations in the order they are computed. The last one's output is the network's.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Graph {
+    /// The nodes; each reads planes and earlier nodes alone.
+    pub nodes: Vec<Node>,
+}
+
+/// One operation and what it reads.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// What is computed.
+    pub op: Op,
+    /// What it is computed of.
+    pub inputs: Vec<Operand>,
+}
+
+/// What an operation reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operand {
+    /// An input plane: one channel on the coded grid.
+    Plane(Plane),
+    /// The output of an earlier node, counted from 0.
+    Node(u8),
+}
+
+/// Input planes on the coded grid, one channel each. Only [`Plane::Values`] is sparse: it is observed where the mask
+/// keeps a pixel; every other plane is observed everywhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Plane {
+    /// Kept values, normalised; zero elsewhere.
+    Values,
+    /// Kept values where there are some, the interpolated background elsewhere, normalised.
+    Image,
+    /// The background lattice, interpolated to every pixel, normalised (zero without a lattice).
+    Background,
+    /// The mask: one where the pixel is kept, zero elsewhere.
+    Mask,
+    /// The levels of the signal itself, normalised: for analysis graphs, which run in the encoder.
+    Levels,
+}
+
+impl Plane {
+    /// All planes.
+    pub const ALL: [Plane; 5] = [
+        Plane::Values,
+        Plane::Image,
+        Plane::Background,
+        Plane::Mask,
+        Plane::Levels,
+    ];
+
+    /// Shape of the plane.
+    #[must_use]
+    pub fn shape(self) -> Shape {
+        Shape {
+            channels: 1,
+            grid: Grid::CODED,
+            sparse: self == Plane::Values,
+        }
+    }
+}
+
+/// How densely a tensor samples the image: binary logarithms of its steps in bins and coded frames. 0 is the coded
+/// grid, 1 every other bin or frame; -2 in frames is four fine frames to each coded one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grid {
+    /// Of the step in bins: 0 to 6.
+    pub bins: i8,
+    /// Of the step in coded frames: -3 to 6.
+    pub frames: i8,
+}
+
+impl Grid {
+    /// The coded grid.
+    pub const CODED: Grid = Grid { bins: 0, frames: 0 };
+
+    /// Whether both steps are within range (Spec §8.1).
+    #[must_use]
+    pub fn is_allowed(self) -> bool {
+        (0..=6).contains(&self.bins) && (-3..=6).contains(&self.frames)
+    }
+
+    /// Points of this grid on an axis of `count` points of the coded one: `ceil(count / 2^step)`.
+    #[must_use]
+    pub fn points(step: i8, count: usize) -> usize {
+        if step < 0 {
+            count << -step
+        } else {
+            count.div_ceil(1 << step)
+        }
+    }
+}
+
+/// What a node gives out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// Channels of a pixel.
+    pub channels: u16,
+    /// Where its pixels lie.
+    pub grid: Grid,
+    /// Whether some of its pixels may be unobserved.
+    pub sparse: bool,
+}
+
+/// A pair of whole numbers for the two axes of an image: of a kernel, a stride, a dilation, a factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Extent {
+    /// Along the bins.
+    pub bins: u8,
+    /// Along the frames.
+    pub frames: u8,
+}
+
+impl Extent {
+    /// One in both directions.
+    pub const ONE: Extent = Extent { bins: 1, frames: 1 };
+
+    /// Their product.
+    #[must_use]
+    pub fn area(self) -> usize {
+        usize::from(self.bins) * usize::from(self.frames)
+    }
+
+    /// The binary logarithms of both, if both are 1, 2, 4 or 8.
+    pub(crate) fn exponents(self) -> Option<(i8, i8)> {
+        let log = |x: u8| (matches!(x, 1 | 2 | 4 | 8)).then(|| x.trailing_zeros() as i8);
+        Some((log(self.bins)?, log(self.frames)?))
+    }
+}
+
+impl Graph {
+    /// The shapes of all nodes' outputs, in order.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] naming the first rule of Spec §7.8 that a node breaks.
+    pub fn shapes(&self) -> Result<Vec<Shape>> {
+        let mut shapes: Vec<Shape> = Vec::new();
+        for node in &self.nodes {
+            let inputs = self.input_shapes(node, &shapes)?;
+            shapes.push(node.op.shape(&inputs)?);
+        }
+        Ok(shapes)
+    }
+
+    fn input_shapes(&self, node: &Node, done: &[Shape]) -> Result<Vec<Shape>> {
+        node.inputs
+            .iter()
+            .map(|operand| match *operand {
+                Operand::Plane(plane) => Ok(plane.shape()),
+                Operand::Node(at) => done.get(usize::from(at)).copied().ok_or(Error::Usage {
+                    what: "operand that does not lie before its node",
+                }),
+            })
+            .collect()
+    }
+
+    /// Multiply-adds for each pixel of the coded grid, rounded up node by node.
+    ///
+    /// # Errors
+    /// As [`Graph::shapes`].
+    pub fn macs_per_pixel(&self) -> Result<u64> {
+        let shapes = self.shapes()?;
+        let macs = self.nodes.iter().zip(&shapes).map(|(node, shape)| {
+            let step = shape.grid.bins + shape.grid.frames;
+            let here = node.op.macs(shape);
+            if step < 0 {
+                here << -step
+            } else {
+                here.div_ceil(1 << step)
+            }
+        });
+        Ok(macs.fold(0, u64::saturating_add))
+    }
+
+    /// Weights, biases and slopes of all nodes.
+    #[must_use]
+    pub fn parameters(&self) -> usize {
+        self.nodes.iter().map(|node| node.op.parameters()).sum()
+    }
+}
