@@ -171,8 +171,8 @@ fn margin_for(analysis: &Analysis, settings: &Settings, sparsity: f32) -> Result
     let kept = |margin: f32| -> Result<f64, Fault> {
         let encoded = encode_analysis(analysis, source, 0, &with_margin(settings, margin), None)?;
         let images = || encoded.segments.iter().flat_map(|s| &s.channels);
-        let pixels: usize = images().map(|i| i.mask.len()).sum();
-        Ok(images().map(|i| i.mask.count_ones()).sum::<usize>() as f64 / pixels.max(1) as f64)
+        let pixels: usize = images().map(|i| i.mask().len()).sum();
+        Ok(images().map(|i| i.mask().count_ones()).sum::<usize>() as f64 / pixels.max(1) as f64)
     };
     let wanted = 1.0 - f64::from(sparsity);
     let (mut low, mut high) = (-80.0f32, 160.0f32);

@@ -96,7 +96,7 @@ impl Decoder {
             || segment
                 .channels
                 .iter()
-                .any(|c| c.bins != bins || c.frames != frames || c.mask.len() != bins * frames)
+                .any(|c| c.bins != bins || c.frames != frames || c.mask().len() != bins * frames)
             || !self.low_fits(segment)
         {
             return Err(Error::Settings {
@@ -114,7 +114,8 @@ impl Decoder {
     fn low_fits(&self, segment: &Segment) -> bool {
         let count = self.header.coefficients();
         let fits = |c: &SparseImage| {
-            c.waveform.len() == count * c.frames && (count == 0 || c.thresholds.len() == c.frames)
+            c.waveform().len() == count * c.frames
+                && (count == 0 || c.thresholds().len() == c.frames)
         };
         segment.channels.iter().all(fits)
     }
@@ -124,18 +125,9 @@ impl Decoder {
     /// # Errors
     /// As [`Decoder::push`].
     pub fn conceal(&mut self, frames: usize) -> Result<Vec<Vec<f32>>> {
-        let bins = self.header.stft.bins();
-        let lattice = Lattice::of(&self.header).map_or(0, |l| l.steps(frames) * l.bands());
-        let waveform = self.header.coefficients();
         let image = SparseImage {
-            bins,
-            frames,
-            mask: codec_format::symbols::Mask::repeat(false, bins * frames),
-            values: Vec::new(),
-            thresholds: vec![0; frames],
-            lattice: vec![0; lattice],
             phases: Default::default(),
-            waveform: vec![0; waveform * frames],
+            ..SparseImage::silent(&self.header, frames)
         };
         let channels = vec![image; self.channels.len()];
         self.push(&Segment {

@@ -11,7 +11,7 @@ use crate::stft::Transform;
 use crate::waveform::{self, Lapped};
 use alloc::vec::Vec;
 use codec_format::header::{Header, ModelId, PhaseKind, Signal};
-use codec_format::symbols::{Mask, Phases, Segment};
+use codec_format::symbols::{Kept, Mask, Phases, Segment};
 
 /// A clip as symbols.
 #[derive(Debug, Clone, PartialEq)]
@@ -176,7 +176,14 @@ fn segment_of(
             sparse.phases = phases(analysis, channel, range.clone(), header.phase);
             if let Some(coefficients) = analysis.coefficients(channel) {
                 let coefficients = image::frames_of(coefficients, range.clone());
-                sparse.waveform = waveform::quantise(header, coefficients, &sparse.thresholds);
+                if let Kept::Ridge {
+                    thresholds,
+                    waveform,
+                    ..
+                } = &mut sparse.kept
+                {
+                    *waveform = waveform::quantise(header, coefficients, thresholds);
+                }
             }
             sparse
         })

@@ -107,16 +107,16 @@ pub fn planes(
             // A pixel that is not kept lies below its frame's threshold.
             let base = levels::threshold(
                 step,
-                current.thresholds.get(frame).copied().unwrap_or(u8::MAX),
+                current.thresholds().get(frame).copied().unwrap_or(u8::MAX),
             );
             row.iter_mut()
                 .for_each(|x| *x = if *x < base { *x } else { base });
         }
     }
     out.image.assign(&out.background);
-    for (pixel, &index) in current.mask.iter_ones().zip(&current.values) {
+    for (pixel, &index) in current.mask().iter_ones().zip(current.values()) {
         let at = (pixel / bins, pixel % bins);
-        let base = match current.thresholds.get(at.0) {
+        let base = match current.thresholds().get(at.0) {
             Some(&index) if ridge => levels::threshold(step, index),
             _ => 0.0,
         };

@@ -6,7 +6,7 @@ use crate::settings::Policy;
 use alloc::vec::Vec;
 use codec_format::header::{Header, MaskKind};
 use codec_format::seeded_mask;
-use codec_format::symbols::{Mask, SparseImage};
+use codec_format::symbols::{Kept, Mask, SparseImage};
 use ndarray::ArrayView2;
 
 /// Chooses the kept pixels of one segment of one channel and quantises them and the background.
@@ -92,12 +92,17 @@ pub fn sparsify(
     SparseImage {
         bins,
         frames,
-        mask,
-        values,
-        thresholds,
+        kept: match header.mask {
+            MaskKind::Ridge { .. } => Kept::Ridge {
+                mask,
+                values,
+                thresholds,
+                waveform: Vec::new(),
+            },
+            _ => Kept::Scattered { mask, values },
+        },
         lattice,
         phases: Default::default(),
-        waveform: Vec::new(),
     }
 }
 
@@ -145,15 +150,15 @@ mod tests {
             levels,
         };
         let own = sparsify(image.view(), &header, &policy(None), 0, 0, 0);
-        assert_eq!(own.values, vec![10; 4]);
+        assert_eq!(own.values(), vec![10; 4]);
         let given = Array2::from_shape_fn((1, 3), |(_, bin)| 20.0 + bin as f32);
         let stored = sparsify(image.view(), &header, &policy(Some(given.clone())), 0, 0, 0);
         assert_eq!(
-            stored.values,
+            stored.values(),
             [20, 22, 10, 10],
             "frames past the end have the signal's own"
         );
         let later = sparsify(image.view(), &header, &policy(Some(given)), 0, 0, 1);
-        assert_eq!(later.values, [10, 10], "the mask ends too");
+        assert_eq!(later.values(), [10, 10], "the mask ends too");
     }
 }

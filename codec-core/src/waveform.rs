@@ -154,7 +154,7 @@ impl LowBand {
     pub fn push(&mut self, header: &Header, image: &SparseImage) {
         let hop = self.lapped.hop;
         let count = self.lapped.basis.nrows();
-        for (row, &threshold) in image.waveform.chunks(count).zip(&image.thresholds) {
+        for (row, &threshold) in image.waveform().chunks(count).zip(image.thresholds()) {
             let step = step(header, threshold);
             let coefficients: Vec<f32> = row.iter().map(|&q| f32::from(q) * step).collect();
             let at = ((self.blocks - 1) * hop as i64 - self.start) as usize;
@@ -212,6 +212,7 @@ mod tests {
     use super::*;
     use crate::settings::{Policy, Settings};
     use codec_format::header::{Signal, WaveformShape};
+    use codec_format::symbols::{Kept, Mask};
 
     fn header(step: i8) -> Header {
         let settings = Settings {
@@ -243,15 +244,16 @@ mod tests {
             .collect()
     }
 
-    fn image(header: &Header, coefficients: &Array2<f32>) -> SparseImage {
-        let frames = coefficients.nrows();
-        let thresholds = vec![0; frames];
+    fn image(header: &Header, thresholds: Vec<u8>, waveform: Vec<i16>) -> SparseImage {
+        let frames = thresholds.len();
         SparseImage {
-            bins: 257,
-            frames,
-            waveform: quantise(header, coefficients.view(), &thresholds),
-            thresholds,
-            ..SparseImage::default()
+            kept: Kept::Ridge {
+                mask: Mask::repeat(false, 257 * frames),
+                values: Vec::new(),
+                thresholds,
+                waveform,
+            },
+            ..SparseImage::silent(header, frames)
         }
     }
 
@@ -261,7 +263,13 @@ mod tests {
         let pcm = sound(64 * 256);
         let lapped = Lapped::of(&header).unwrap();
         let coefficients = lapped.analyse(&pcm, 0, 0, 65);
-        let whole = image(&header, &coefficients);
+        let thresholds = vec![0; 65];
+        let indices = quantise(&header, coefficients.view(), &thresholds);
+        let part = |from: usize, to: usize| {
+            let indices = indices[from * 24..to * 24].to_vec();
+            image(&header, thresholds[from..to].to_vec(), indices)
+        };
+        let whole = part(0, 65);
         let transform = Transform::new(&header.stft, 64).unwrap();
         let wanted = transform.spectra(&pcm, 0, 0, 65 * 4);
         let mut low = LowBand::of(&header).unwrap();
@@ -279,12 +287,6 @@ mod tests {
         assert!(error < 1e-4 * power, "{error} of {power}");
 
         let mut cut = LowBand::of(&header).unwrap();
-        let part = |from: usize, to: usize| SparseImage {
-            frames: to - from,
-            thresholds: whole.thresholds[from..to].to_vec(),
-            waveform: whole.waveform[from * 24..to * 24].to_vec(),
-            ..whole.clone()
-        };
         cut.push(&header, &part(0, 16));
         let mut rows = 0;
         for segment in 1..=4 {
@@ -302,13 +304,7 @@ mod tests {
     fn a_forged_step_stays_finite() {
         let mut header = header(127);
         header.quantiser.origin = i16::MAX;
-        let image = SparseImage {
-            bins: 257,
-            frames: 4,
-            thresholds: vec![255; 4],
-            waveform: vec![MAX_INDEX; 4 * 24],
-            ..SparseImage::default()
-        };
+        let image = image(&header, vec![255; 4], vec![MAX_INDEX; 4 * 24]);
         let mut low = LowBand::of(&header).unwrap();
         low.push(&header, &image);
         let transform = Transform::new(&header.stft, 64).unwrap();

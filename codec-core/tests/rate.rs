@@ -121,7 +121,7 @@ fn a_clip_that_cannot_fit_says_so_with_the_least_it_takes() {
     assert!(!fitted.fits);
     assert_eq!(fitted.bytes, file_bytes(&fitted.encoded).unwrap());
     // Empty masks over the thinnest lattice.
-    assert!(fitted.encoded.segments[0].channels[0].mask.not_any());
+    assert!(fitted.encoded.segments[0].channels[0].mask().not_any());
     assert_eq!(fitted.encoded.header.lattice.unwrap().bands, 8);
 }
 
@@ -163,7 +163,7 @@ fn assert_constant(name: &str, encoded: &Encoded, samples: usize, bits_per_secon
     }
     // What there is of the last one takes its own share, unless its empty mask is too much already.
     let own = bits_per_second as usize * (samples - last * SEGMENT) / (8 * RATE);
-    let empty = encoded.segments[last].channels[0].mask.not_any();
+    let empty = encoded.segments[last].channels[0].mask().not_any();
     assert!(
         sizes[last] <= own || empty,
         "{name} at {bits_per_second}: {} bytes of {own}",
@@ -236,7 +236,7 @@ fn a_rate_below_the_background_holds_it_and_counts_that() {
     assert_eq!(constant.starved, 3);
     for segment in &constant.encoded.segments[..3] {
         let image = &segment.channels[0];
-        assert!(image.mask.not_any() && image.lattice.iter().all(|&level| level > 0));
+        assert!(image.mask().not_any() && image.lattice.iter().all(|&level| level > 0));
     }
 }
 

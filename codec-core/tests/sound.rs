@@ -5,7 +5,7 @@ use codec_core::encoder::{encode, Encoded, Encoder};
 use codec_core::settings::{Policy, Settings};
 use codec_format::header::{LatticeShape, PhaseKind, Signal, Stft, WaveformShape, WindowKind};
 use codec_format::model::{Activation, Convolution, Layer, Model, Normalisation, Plane, Source};
-use codec_format::symbols::Segment;
+use codec_format::symbols::{Kept, Segment};
 
 const MONO: Signal = Signal {
     rate: 16_000,
@@ -290,7 +290,10 @@ fn a_waveform_layer_gives_the_lowest_band_back_and_outlives_a_lost_segment() {
 fn a_segment_whose_waveform_layer_is_too_short_is_refused() {
     let pcm = voice(40_000);
     let mut encoded = encode(&[pcm], MONO, 40_000, &with_waveform(), None).unwrap();
-    encoded.segments[0].channels[0].waveform.pop();
+    let Kept::Ridge { waveform, .. } = &mut encoded.segments[0].channels[0].kept else {
+        panic!("a ridge mask");
+    };
+    waveform.pop();
     let mut decoder = Decoder::new(&encoded.header, None).unwrap();
     assert!(decoder.push(&encoded.segments[0]).is_err());
 }

@@ -103,9 +103,13 @@ pub fn layout(stream: &[u8], limits: &Limits) -> Result<Vec<ChunkInfo>> {
                 kept: segment
                     .channels
                     .iter()
-                    .map(|image| image.values.len())
+                    .map(|image| image.values().len())
                     .sum(),
-                pixels: segment.channels.iter().map(|image| image.mask.len()).sum(),
+                pixels: segment
+                    .channels
+                    .iter()
+                    .map(|image| image.mask().len())
+                    .sum(),
                 bits,
             }),
         });

@@ -38,12 +38,9 @@
 //! let image = SparseImage {
 //!     bins,
 //!     frames,
-//!     mask,
-//!     values: vec![2],
-//!     thresholds: vec![24; frames],
+//!     kept: Kept::Ridge { mask, values: vec![2], thresholds: vec![24; frames], waveform: Vec::new() },
 //!     lattice: vec![9; 2 * 14],
 //!     phases: Phases::default(),
-//!     waveform: Vec::new(),
 //! };
 //! let segment = Segment { index: 0, channels: vec![image] };
 //!

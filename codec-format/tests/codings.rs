@@ -3,7 +3,7 @@
 mod common;
 
 use codec_format::header::*;
-use codec_format::symbols::Phases;
+use codec_format::symbols::{Kept, Phases};
 use codec_format::{Error, Limits, SegmentCoder, StreamWriter};
 use common::Draws;
 use proptest::prelude::*;
@@ -148,12 +148,19 @@ fn refuses_symbols_that_contradict_the_header() {
         |s| s.channels.clear(),
         |s| s.channels[0].frames = 65,
         |s| s.channels[0].bins = 256,
-        |s| s.channels[0].values.push(1),
-        |s| s.channels[0].thresholds.clear(),
+        |s| match &mut s.channels[0].kept {
+            Kept::Ridge { values, .. } | Kept::Scattered { values, .. } => values.push(1),
+        },
+        |s| {
+            s.channels[0].kept = Kept::Scattered {
+                mask: s.channels[0].mask().clone(),
+                values: s.channels[0].values().to_vec(),
+            }
+        },
         |s| s.channels[0].lattice.push(1),
         |s| {
             s.channels[0].phases = Phases {
-                mask: s.channels[0].mask.clone(),
+                mask: s.channels[0].mask().clone(),
                 angles: vec![],
             }
         },
@@ -173,7 +180,10 @@ fn refuses_symbols_that_contradict_the_header() {
     };
     let coder = SegmentCoder::new(&seeded, &Limits::default()).unwrap();
     let mut segment = common::segment(&mut Draws(2), &seeded, 0, 64);
-    segment.channels[0].mask.rotate_left(1);
+    let Kept::Scattered { mask, .. } = &mut segment.channels[0].kept else {
+        panic!("a seeded mask");
+    };
+    mask.rotate_left(1);
     assert!(matches!(coder.encode(&segment), Err(Error::Usage { .. })));
 }
 

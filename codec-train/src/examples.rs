@@ -14,7 +14,7 @@ use codec_core::stft::{log_power, Transform};
 use codec_core::waveform::{cover, quantise, Lapped, LowBand};
 use codec_format::header::{Header, LatticeShape, Signal, WaveformShape};
 use codec_format::model::{Model, Normalisation, Plane};
-use codec_format::symbols::SparseImage;
+use codec_format::symbols::{Kept, SparseImage};
 use ndarray::{s, Array2, ArrayView2};
 use rand::seq::SliceRandom;
 use rand::Rng;
@@ -370,7 +370,14 @@ fn coded_planes(
         );
         if let Some(lapped) = &lapped {
             let coefficients = lapped.analyse(pcm, 0, rows.start as i64, rows.len());
-            sparse.waveform = quantise(header, coefficients.view(), &sparse.thresholds);
+            if let Kept::Ridge {
+                thresholds,
+                waveform,
+                ..
+            } = &mut sparse.kept
+            {
+                *waveform = quantise(header, coefficients.view(), thresholds);
+            }
         }
         sparse
     };

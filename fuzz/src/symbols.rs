@@ -119,22 +119,19 @@ pub fn segment(draws: &mut Draws<'_>, header: &Header, index: u32, frames: usize
     let bins = header.stft.bins();
     let pixels = bins * frames;
     let channel = |channel: usize, draws: &mut Draws<'_>| {
-        let mut kept = match header.mask {
+        let mut mask = match header.mask {
             MaskKind::Seeded { seed } => {
                 let count = draws.below(pixels as u32 + 1) as usize;
                 seeded_mask(seed, index, channel, pixels, count)
             }
             _ => mask(draws, pixels),
         };
-        for frame in kept.chunks_mut(bins) {
+        for frame in mask.chunks_mut(bins) {
             frame[..header.covered_bins()].fill(false);
         }
         let range = draws.one_of(&[1, 4, 20, 256]);
-        let values = kept.iter_ones().map(|_| draws.below(range) as u8).collect();
-        let thresholds = match header.mask {
-            MaskKind::Ridge { .. } => (0..frames).map(|_| draws.below(range) as u8).collect(),
-            _ => Vec::new(),
-        };
+        let values = mask.iter_ones().map(|_| draws.below(range) as u8).collect();
+        let thresholds = (0..frames).map(|_| draws.below(range) as u8).collect();
         let cells = header.lattice.map_or(0, |shape| shape.cells(frames));
         let lattice = (0..cells).map(|_| draws.below(range) as u8).collect();
         let count = header.coefficients();
@@ -142,9 +139,18 @@ pub fn segment(draws: &mut Draws<'_>, header: &Header, index: u32, frames: usize
         let waveform = (0..count * frames)
             .map(|_| draws.below(2 * largest + 1) as i16 - largest as i16)
             .collect();
+        let kept = match header.mask {
+            MaskKind::Ridge { .. } => Kept::Ridge {
+                mask,
+                values,
+                thresholds,
+                waveform,
+            },
+            _ => Kept::Scattered { mask, values },
+        };
         let (stored, bits) = match header.phase {
             PhaseKind::None => (Mask::new(), 0),
-            PhaseKind::Thresholded { bits, .. } => (mask(draws, pixels), bits),
+            PhaseKind::Thresholded { bits, .. } => (self::mask(draws, pixels), bits),
             PhaseKind::All { bits } => (Mask::repeat(true, pixels), bits),
         };
         let angles = stored
@@ -158,12 +164,9 @@ pub fn segment(draws: &mut Draws<'_>, header: &Header, index: u32, frames: usize
         SparseImage {
             bins,
             frames,
-            mask: kept,
-            values,
-            thresholds,
+            kept,
             lattice,
             phases,
-            waveform,
         }
     };
     let channels = (0..usize::from(header.coded.channels))

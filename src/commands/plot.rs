@@ -184,7 +184,7 @@ fn mask_of<'a>(
     for image in segments.filter_map(|s| s.channels.get(channel)) {
         pixels.extend(
             image
-                .mask
+                .mask()
                 .iter()
                 .by_vals()
                 .map(|kept| f32::from(u8::from(kept))),

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use codec_format::header::{Header, MaskKind, PhaseKind};
 use codec_format::limits::Limits;
 use codec_format::segment::SegmentCoder;
-use codec_format::symbols::{Mask, Phases, Segment, SparseImage};
+use codec_format::symbols::{Kept, Segment, SparseImage};
 
 /// Rate control of one stream.
 ///
@@ -54,7 +54,7 @@ impl SegmentRate {
         };
         // The longest index there is stands for the lengths that a place may take.
         let silence = vec![
-            silent_image(header, usize::from(header.segment_frames));
+            SparseImage::silent(header, usize::from(header.segment_frames));
             usize::from(header.coded.channels)
         ];
         let least = |index| {
@@ -142,7 +142,8 @@ impl SegmentRate {
             .map(held)
             .find(|segment| size(segment) <= budget)
             .unwrap_or_else(|| {
-                let silent = |image: &SparseImage| silent_image(coder.header(), image.frames);
+                let silent =
+                    |image: &SparseImage| SparseImage::silent(coder.header(), image.frames);
                 let channels = over.what.channels.iter().map(silent).collect();
                 Segment { index, channels }
             })
@@ -164,31 +165,13 @@ fn held_image(header: &Header, image: &SparseImage, hold: usize) -> SparseImage 
         let row: Vec<u8> = (0..bands).map(mean).collect();
         (0..steps).for_each(|_| lattice.extend_from_slice(&row));
     }
-    SparseImage {
+    let mut held = SparseImage {
         lattice,
+        ..SparseImage::silent(header, image.frames)
+    };
+    if let Kept::Ridge { thresholds, .. } = &mut held.kept {
         // No background reaches above its frame's threshold: the highest leaves it as it is.
-        thresholds: vec![image.thresholds.iter().copied().max().unwrap_or(0); image.frames],
-        ..silent_image(header, image.frames)
+        thresholds.fill(image.thresholds().iter().copied().max().unwrap_or(0));
     }
-}
-
-/// An image of silence.
-fn silent_image(header: &Header, frames: usize) -> SparseImage {
-    let bins = header.stft.bins();
-    SparseImage {
-        bins,
-        frames,
-        mask: Mask::repeat(false, bins * frames),
-        values: Vec::new(),
-        thresholds: vec![0; frames],
-        lattice: vec![0; header.lattice.map_or(0, |shape| shape.cells(frames))],
-        phases: match header.phase {
-            PhaseKind::None => Phases::default(),
-            _ => Phases {
-                mask: Mask::repeat(false, bins * frames),
-                angles: Vec::new(),
-            },
-        },
-        waveform: vec![0; header.coefficients() * frames],
-    }
+    held
 }

@@ -3,7 +3,7 @@
 use crate::error::Result;
 use alloc::vec::Vec;
 use codec_format::segment::SegmentCoder;
-use codec_format::symbols::{Mask, Segment, SparseImage};
+use codec_format::symbols::{Kept, Mask, Segment, SparseImage};
 
 /// The segment that follows `fine` for as many frames as `budget` bytes for its chunk allow, then `coarse`, and these
 /// bytes; `coarse` alone must fit.
@@ -59,23 +59,25 @@ fn spliced_image(
     let (bins, frames) = (coarse.bins, coarse.frames);
     let frame = (steps * every).min(frames);
     let pixel = frame * bins;
-    let mut mask: Mask = fine.mask[..pixel].to_bitvec();
-    mask.extend_from_bitslice(&coarse.mask[pixel..]);
-    let kept = |image: &SparseImage| image.mask[..pixel].count_ones();
-    let mut values = fine.values[..kept(fine)].to_vec();
-    values.extend_from_slice(&coarse.values[kept(coarse)..]);
-    let coefficients = coarse.waveform.len() / frames.max(1);
+    let mut mask: Mask = fine.mask()[..pixel].to_bitvec();
+    mask.extend_from_bitslice(&coarse.mask()[pixel..]);
+    let kept = |image: &SparseImage| image.mask()[..pixel].count_ones();
+    let mut values = fine.values()[..kept(fine)].to_vec();
+    values.extend_from_slice(&coarse.values()[kept(coarse)..]);
+    let coefficients = coarse.waveform().len() / frames.max(1);
     let bands = coarse.lattice.len() / ((frames + every - 1) / every).max(1);
     SparseImage {
         bins,
         frames,
-        mask,
-        values,
-        thresholds: joined(&fine.thresholds, &coarse.thresholds, frame),
+        kept: Kept::Ridge {
+            mask,
+            values,
+            thresholds: joined(fine.thresholds(), coarse.thresholds(), frame),
+            waveform: joined(fine.waveform(), coarse.waveform(), frame * coefficients),
+        },
         lattice: joined(&fine.lattice, &coarse.lattice, steps * bands),
         // Which phases are stored does not depend on the margin.
         phases: coarse.phases.clone(),
-        waveform: joined(&fine.waveform, &coarse.waveform, frame * coefficients),
     }
 }
 

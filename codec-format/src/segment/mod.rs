@@ -228,17 +228,14 @@ impl SegmentCoder {
         }
         let mut channels = Vec::new();
         for (plane, raw) in opened.planes.into_iter().zip(opened.values) {
-            let mut image = self.image_of(plane, opened.frames);
-            if let Some((count, values)) = raw {
-                if count != image.values.len() {
-                    return Err(Error::Malformed {
-                        what: "count of kept pixels",
-                        at: 0,
-                    });
-                }
-                image.values = values.unwrap_or(image.values);
+            let (count, values) = raw.unzip();
+            if count.is_some_and(|count| count != plane.kept.iter().filter(|&&q| q != 0).count()) {
+                return Err(Error::Malformed {
+                    what: "count of kept pixels",
+                    at: 0,
+                });
             }
-            channels.push(image);
+            channels.push(self.image_of(plane, opened.frames, values.flatten()));
         }
         Ok(Segment {
             index: opened.index,

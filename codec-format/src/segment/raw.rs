@@ -6,7 +6,7 @@ use crate::bytes::{put_varint, Cursor};
 use crate::error::{Error, Result};
 use crate::header::{MaskKind, PhaseKind, ValueCoding};
 use crate::seeded::seeded_mask;
-use crate::symbols::{Mask, Phases, SparseImage};
+use crate::symbols::{Kept, Mask, Phases, SparseImage};
 use alloc::vec;
 use alloc::vec::Vec;
 use bitvec::order::Lsb0;
@@ -20,11 +20,11 @@ impl SegmentCoder {
             MaskKind::Ridge { .. } => return,
             // Spec §5.2.1, §5.2.3
             MaskKind::Seeded { .. } | MaskKind::RunLength => {
-                put_varint(bytes, image.values.len() as u64);
+                put_varint(bytes, image.values().len() as u64);
             }
             // Spec §5.2.2
             MaskKind::Packed => {
-                let mut mask = image.mask.clone();
+                let mut mask = image.mask().clone();
                 mask.set_uninitialized(false);
                 bytes.extend_from_slice(mask.as_raw_slice());
             }
@@ -32,7 +32,7 @@ impl SegmentCoder {
         bits.mask += 2048 * (bytes.len() - start) as u64;
         if self.header.values == ValueCoding::Packed {
             let start = bytes.len();
-            plain::write_packed(&image.values, bytes);
+            plain::write_packed(image.values(), bytes);
             bits.values += 2048 * (bytes.len() - start) as u64;
         }
     }
@@ -119,7 +119,7 @@ impl SegmentCoder {
         // Values written plainly must not reach the contexts: the decoder does not have them yet.
         let known = self.header.values == ValueCoding::Context
             || matches!(self.header.mask, MaskKind::Ridge { .. });
-        for (pixel, &value) in image.mask.iter_ones().zip(&image.values) {
+        for (pixel, &value) in image.mask().iter_ones().zip(image.values()) {
             kept[pixel] = if known { u16::from(value) + 1 } else { 1 };
         }
         let mut angles = vec![0; image.phases.mask.len()];
@@ -129,21 +129,24 @@ impl SegmentCoder {
         Plane {
             kept,
             angles,
-            thresholds: image.thresholds.clone(),
+            thresholds: image.thresholds().to_vec(),
             lattice: image.lattice.clone(),
-            waveform: image.waveform.clone(),
+            waveform: image.waveform().to_vec(),
         }
     }
 
-    /// The image of a decoded plane.
-    pub(super) fn image_of(&self, plane: Plane, frames: usize) -> SparseImage {
+    /// The image of a decoded plane; `known` are its values where they are written plainly.
+    pub(super) fn image_of(
+        &self,
+        plane: Plane,
+        frames: usize,
+        known: Option<Vec<u8>>,
+    ) -> SparseImage {
         let pixels = frames * self.bins;
-        let values = plane
-            .kept
-            .iter()
-            .filter(|&&q| q != 0)
-            .map(|&q| (q - 1) as u8)
-            .collect();
+        let values = known.unwrap_or_else(|| {
+            let kept = plane.kept.iter().filter(|&&q| q != 0);
+            kept.map(|&q| (q - 1) as u8).collect()
+        });
         let mut mask = Mask::repeat(false, pixels);
         for (pixel, _) in plane.kept.iter().enumerate().filter(|(_, &q)| q != 0) {
             mask.set(pixel, true);
@@ -163,12 +166,17 @@ impl SegmentCoder {
         SparseImage {
             bins: self.bins,
             frames,
-            mask,
-            values,
-            thresholds: plane.thresholds,
+            kept: match self.header.mask {
+                MaskKind::Ridge { .. } => Kept::Ridge {
+                    mask,
+                    values,
+                    thresholds: plane.thresholds,
+                    waveform: plane.waveform,
+                },
+                _ => Kept::Scattered { mask, values },
+            },
             lattice: plane.lattice,
             phases,
-            waveform: plane.waveform,
         }
     }
 }

@@ -133,10 +133,7 @@ pub fn segment(draws: &mut Draws, header: &Header, index: u32, frames: usize) ->
             }
             let range = [1, 3, 20, 256][draws.below(4) as usize];
             let values = mask.iter_ones().map(|_| draws.below(range) as u8).collect();
-            let thresholds = match header.mask {
-                MaskKind::Ridge { .. } => (0..frames).map(|_| draws.below(range) as u8).collect(),
-                _ => Vec::new(),
-            };
+            let thresholds = (0..frames).map(|_| draws.below(range) as u8).collect();
             let cells = header.lattice.map_or(0, |shape| shape.cells(frames));
             let lattice = (0..cells).map(|_| draws.below(range) as u8).collect();
             let count = header.coefficients();
@@ -144,6 +141,15 @@ pub fn segment(draws: &mut Draws, header: &Header, index: u32, frames: usize) ->
             let waveform = (0..count * frames)
                 .map(|_| (draws.below(2 * largest as u64 + 1) as i64 - largest) as i16)
                 .collect();
+            let kept = match header.mask {
+                MaskKind::Ridge { .. } => Kept::Ridge {
+                    mask,
+                    values,
+                    thresholds,
+                    waveform,
+                },
+                _ => Kept::Scattered { mask, values },
+            };
             let phases = match header.phase {
                 PhaseKind::None => Phases::default(),
                 PhaseKind::Thresholded { bits, .. } | PhaseKind::All { bits } => {
@@ -162,12 +168,9 @@ pub fn segment(draws: &mut Draws, header: &Header, index: u32, frames: usize) ->
             SparseImage {
                 bins,
                 frames,
-                mask,
-                values,
-                thresholds,
+                kept,
                 lattice,
                 phases,
-                waveform,
             }
         })
         .collect();

@@ -219,7 +219,7 @@ impl Problem {
             .segments
             .iter()
             .flat_map(|s| &s.channels)
-            .flat_map(|image| image.mask.iter().by_vals())
+            .flat_map(|image| image.mask().iter().by_vals())
             .collect())
     }
 

@@ -206,7 +206,7 @@ impl Coded {
     pub fn mask(&self) -> Array2<f32> {
         let images = || self.segments.iter().filter_map(|s| s.channels.first());
         let bits: Vec<f32> = images()
-            .flat_map(|image| image.mask.iter().by_vals().map(f32::from))
+            .flat_map(|image| image.mask().iter().by_vals().map(f32::from))
             .collect();
         let bins = self.header.stft.bins();
         Array2::from_shape_vec((bits.len() / bins, bins), bits).unwrap_or_default()
@@ -216,7 +216,7 @@ impl Coded {
     #[must_use]
     pub fn stored_phases(&self) -> f64 {
         let images = || self.segments.iter().flat_map(|s| &s.channels);
-        let pixels: usize = images().map(|i| i.mask.len()).sum();
+        let pixels: usize = images().map(|i| i.mask().len()).sum();
         let stored: usize = images().map(|i| i.phases.angles.len()).sum();
         stored as f64 / pixels.max(1) as f64
     }
