@@ -10,6 +10,7 @@ use crate::settings::Settings;
 use alloc::vec::Vec;
 use codec_format::header::{ModelId, Signal};
 use codec_format::model::Model;
+use codec_format::Limits;
 
 /// Seconds of a clip that candidates are compared on; of a longer one, those in its middle.
 const SECONDS: usize = 30;
@@ -135,11 +136,9 @@ impl<'a> Trials<'a> {
     /// # Errors
     /// [`Error::Settings`] for a rate below 1000 Hz.
     pub fn new(sound: Sound<'a>, rate: Rate, coded_rate: u32) -> Result<Self> {
-        if coded_rate < 1_000 {
-            return Err(Error::Settings {
-                what: "coded sample rate must be from 1000 to 384000 Hz",
-            });
-        }
+        Limits::default()
+            .check_rate(coded_rate)
+            .map_err(Error::setting)?;
         let len = sound.channels.first().map_or(0, Vec::len);
         let most = SECONDS * coded_rate as usize;
         let part: Option<Vec<Vec<f32>>> = if len > most {

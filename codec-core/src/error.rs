@@ -30,6 +30,16 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// A rule of the format that settings break.
+    pub(crate) fn setting(error: codec_format::Error) -> Self {
+        match error {
+            codec_format::Error::Usage { what } => Error::Settings { what },
+            other => Error::Format(other),
+        }
+    }
+}
+
 impl From<codec_format::Error> for Error {
     fn from(error: codec_format::Error) -> Self {
         Error::Format(error)

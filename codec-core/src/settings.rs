@@ -1,13 +1,11 @@
 //! What an encoder is told: transform, mask policy, quantisers, layers, phases.
 
 use crate::error::{Error, Result};
-use crate::fft;
-use crate::stft::MAX_OVERLAP;
 use codec_format::header::{
     Header, LatticeShape, MaskKind, ModelId, PhaseKind, Quantiser, Signal, Stft, ValueCoding,
     WaveformShape, WindowKind,
 };
-use codec_format::limits::MAX_COEFFICIENTS;
+use codec_format::limits::{Limits, MAX_COEFFICIENTS};
 use codec_format::symbols::Mask;
 use ndarray::Array2;
 
@@ -156,21 +154,9 @@ impl Settings {
     /// [`Error::Settings`] naming the first rule broken.
     pub fn validate(&self) -> Result<()> {
         let fail = |what| Err(Error::Settings { what });
-        if !(1_000..=384_000).contains(&self.rate) {
-            return fail("coded sample rate must be from 1000 to 384000 Hz");
-        }
-        if !fft::is_supported(usize::from(self.stft.n_fft)) {
-            return fail("n_fft must be a power of two from 64 to 4096");
-        }
-        if self.stft.window_length < 2 || self.stft.window_length > self.stft.n_fft {
-            return fail("window length must be from 2 to n_fft");
-        }
-        if self.stft.hop == 0 || self.stft.hop > self.stft.window_length / 2 {
-            return fail("hop must be from 1 to half the window");
-        }
-        if usize::from(self.stft.hop) * MAX_OVERLAP < usize::from(self.stft.n_fft) {
-            return fail("hop must be at least a 64th of n_fft");
-        }
+        let limits = Limits::default();
+        limits.check_rate(self.rate).map_err(Error::setting)?;
+        self.stft.validate(&limits).map_err(Error::setting)?;
         if self.segment_frames == 0 {
             return fail("a segment needs at least one frame");
         }
@@ -217,14 +203,10 @@ impl Settings {
         if let Some(shape) = self.waveform {
             let ridge = matches!(self.policy, Policy::Ridge { .. });
             let count = u16::from(shape.coefficients);
-            if !ridge
-                || count == 0
-                || count > u16::from(MAX_COEFFICIENTS).min(self.stft.hop)
-                || self.stft.hop > self.stft.n_fft / 2
-            {
+            if !ridge || count == 0 || count > u16::from(MAX_COEFFICIENTS).min(self.stft.hop) {
                 return fail(
-                    "the waveform layer needs the ridge policy, a hop of at most half the transform and \
-                     from 1 to 128 coefficients, no more than the hop",
+                    "the waveform layer needs the ridge policy and from 1 to 128 coefficients, no more than \
+                     the hop",
                 );
             }
         }

@@ -8,11 +8,9 @@ use crate::fft;
 use alloc::vec;
 use alloc::vec::Vec;
 use codec_format::header::{Stft, WindowKind};
+use codec_format::Limits;
 pub use microfft::Complex32;
 use ndarray::{Array2, ArrayView2};
-
-/// Most frames that may begin within one transform length: what a stream can ask of a decoder is bounded by it.
-pub const MAX_OVERLAP: usize = 64;
 
 /// Floor of `|X|^2` before the logarithm: about 100 dB below the quietest 16-bit noise.
 const POWER_FLOOR: f32 = 1e-16;
@@ -28,31 +26,15 @@ impl Transform {
     /// A transform with the window of `stft` and the given hop in samples.
     ///
     /// # Errors
-    /// [`Error::Settings`] if `n_fft` is not a power of two in 64..=4096, the window longer than it or
-    /// shorter than 2, or the hop zero, longer than half the window or less than a [`MAX_OVERLAP`]th of `n_fft`.
+    /// As [`Stft::validate`] with that hop.
     pub fn new(stft: &Stft, hop: usize) -> Result<Self> {
         let n = usize::from(stft.n_fft);
         let length = usize::from(stft.window_length);
-        if !fft::is_supported(n) {
-            return Err(Error::Settings {
-                what: "n_fft must be a power of two from 64 to 4096",
-            });
-        }
-        if length < 2 || length > n {
-            return Err(Error::Settings {
-                what: "window length must be from 2 to n_fft",
-            });
-        }
-        if hop == 0 || hop > length / 2 {
-            return Err(Error::Settings {
-                what: "hop must be from 1 to half the window",
-            });
-        }
-        if hop * MAX_OVERLAP < n {
-            return Err(Error::Settings {
-                what: "hop, upsampling included, must be at least a 64th of n_fft",
-            });
-        }
+        let fine = Stft {
+            hop: u16::try_from(hop).unwrap_or(u16::MAX),
+            ..*stft
+        };
+        fine.validate(&Limits::default()).map_err(Error::setting)?;
         let mut window = vec![0.0; n];
         let start = (n - length) / 2;
         for (i, w) in window[start..start + length].iter_mut().enumerate() {

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::limits::{self, Limits};
+pub use crate::stft::{Stft, WindowKind};
 use alloc::vec::Vec;
 
 /// Major version written by this crate; a reader rejects any other (Spec §2).
@@ -48,36 +49,6 @@ pub struct Signal {
     pub rate: u32,
     /// Channels, at least one.
     pub channels: u8,
-}
-
-/// Short-time Fourier transform of the coded grid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stft {
-    /// Transform length in samples, a power of two.
-    pub n_fft: u16,
-    /// Window length in samples, at most `n_fft`.
-    pub window_length: u16,
-    /// Window shape.
-    pub window: WindowKind,
-    /// Samples from one coded frame to the next.
-    pub hop: u16,
-}
-
-impl Stft {
-    /// Bins of a frame: `n_fft / 2 + 1`.
-    #[must_use]
-    pub fn bins(&self) -> usize {
-        usize::from(self.n_fft) / 2 + 1
-    }
-}
-
-/// Window shapes, all periodic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WindowKind {
-    /// `0.5 - 0.5 cos(2 pi n / N)`.
-    Hann,
-    /// The square root of Hann: `sin(pi n / N)`.
-    Sine,
 }
 
 /// First 8 bytes of the SHA-256 of a model file (Spec §7.1).
@@ -276,36 +247,15 @@ impl Header {
             }
         };
         for signal in [self.source, self.coded] {
-            rule(signal.rate >= limits::MIN_RATE, "sample rate below 1000 Hz")?;
+            limits.check_rate(signal.rate)?;
             rule(signal.channels > 0, "no channels")?;
-            limits::check(
-                "sample rate",
-                u64::from(signal.rate),
-                u64::from(limits.rate),
-            )?;
             limits::check(
                 "channels",
                 u64::from(signal.channels),
                 u64::from(limits.channels),
             )?;
         }
-        let Stft {
-            n_fft,
-            window_length,
-            hop,
-            ..
-        } = self.stft;
-        rule(
-            n_fft >= limits::MIN_N_FFT && n_fft.is_power_of_two(),
-            "transform length",
-        )?;
-        limits::check(
-            "transform length",
-            u64::from(n_fft),
-            u64::from(limits.n_fft),
-        )?;
-        rule(window_length > 0 && window_length <= n_fft, "window length")?;
-        rule(hop > 0 && hop <= window_length, "hop")?;
+        self.stft.validate(limits)?;
         rule(self.segment_frames > 0, "segment frames")?;
         let pixels = self.stft.bins() as u64
             * u64::from(self.segment_frames)
@@ -334,10 +284,9 @@ impl Header {
             let ridge = matches!(self.mask, MaskKind::Ridge { .. });
             rule(ridge, "waveform layer without the ridge mask")?;
             rule(coefficients > 0, "waveform layer without coefficients")?;
-            rule(u16::from(coefficients) <= hop, "waveform coefficients")?;
             rule(
-                hop <= n_fft / 2,
-                "waveform layer with a hop over half the transform",
+                u16::from(coefficients) <= self.stft.hop,
+                "waveform coefficients",
             )?;
             limits::check(
                 "waveform coefficients",

@@ -12,7 +12,8 @@ const TOTAL: u8 = 1 << 1;
 const PRE_SKIP: u8 = 1 << 2;
 const MODEL: u8 = 1 << 3;
 const LATTICE: u8 = 1 << 4;
-const SHORT_WINDOW: u8 = 1 << 5;
+// 5 is free: 0 in this version.
+const RESERVED: u8 = 1 << 5;
 const CONTEXT_VALUES: u8 = 1 << 6;
 const WAVEFORM: u8 = 1 << 7;
 
@@ -30,12 +31,6 @@ impl Header {
     pub(crate) fn write(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(48);
         bytes.push(VERSION_MAJOR << 4 | VERSION_MINOR);
-        let Stft {
-            n_fft,
-            window_length,
-            window,
-            hop,
-        } = self.stft;
         let flag = |set: bool, bit: u8| if set { bit } else { 0 };
         bytes.push(
             flag(self.source != self.coded, SOURCE)
@@ -43,7 +38,6 @@ impl Header {
                 | flag(self.pre_skip != 0, PRE_SKIP)
                 | flag(self.model.is_some(), MODEL)
                 | flag(self.lattice.is_some(), LATTICE)
-                | flag(window_length != n_fft, SHORT_WINDOW)
                 | flag(self.values == ValueCoding::Context, CONTEXT_VALUES)
                 | flag(self.waveform.is_some(), WAVEFORM),
         );
@@ -59,15 +53,7 @@ impl Header {
         if self.pre_skip != 0 {
             put_varint(&mut bytes, u64::from(self.pre_skip));
         }
-        let window = match window {
-            WindowKind::Hann => 0,
-            WindowKind::Sine => 1,
-        };
-        bytes.push(n_fft.trailing_zeros() as u8 | window << 4);
-        if window_length != n_fft {
-            put_varint(&mut bytes, u64::from(window_length));
-        }
-        put_varint(&mut bytes, u64::from(hop));
+        self.stft.write(&mut bytes);
         put_varint(&mut bytes, u64::from(self.segment_frames));
         if let Some(ModelId(id)) = self.model {
             bytes.extend_from_slice(&id);
@@ -123,6 +109,12 @@ impl Header {
             });
         }
         let flags = cursor.byte("header flags")?;
+        if version & 15 == VERSION_MINOR && flags & RESERVED != 0 {
+            return Err(Error::Malformed {
+                what: "header flags",
+                at: 1,
+            });
+        }
         let narrow = |cursor: &mut Cursor<'_>, max: u64, what| cursor.varint_up_to(max, what);
         let word = u64::from(u32::MAX);
         let half = u64::from(u16::MAX);
@@ -148,26 +140,7 @@ impl Header {
         } else {
             0
         };
-        let at = cursor.at();
-        let transform = cursor.byte("transform")?;
-        let n_fft = 1u16 << (transform & 15);
-        let window = match transform >> 4 {
-            0 => WindowKind::Hann,
-            1 => WindowKind::Sine,
-            kind => {
-                return Err(Error::Unsupported {
-                    what: "window kind",
-                    value: u64::from(kind),
-                    at,
-                })
-            }
-        };
-        let window_length = if flags & SHORT_WINDOW != 0 {
-            narrow(&mut cursor, half, "window length")? as u16
-        } else {
-            n_fft
-        };
-        let hop = narrow(&mut cursor, half, "hop")? as u16;
+        let stft = Stft::read(&mut cursor)?;
         let segment_frames = narrow(&mut cursor, half, "segment frames")? as u16;
         let model = if flags & MODEL != 0 {
             let mut id = [0; 8];
@@ -254,12 +227,7 @@ impl Header {
             coded,
             total_samples,
             pre_skip,
-            stft: Stft {
-                n_fft,
-                window_length,
-                window,
-                hop,
-            },
+            stft,
             segment_frames,
             model,
             quantiser,

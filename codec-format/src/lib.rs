@@ -105,6 +105,7 @@ pub mod model_file;
 pub mod reader;
 mod seeded;
 pub mod segment;
+mod stft;
 pub mod symbols;
 pub mod writer;
 

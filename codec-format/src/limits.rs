@@ -7,13 +7,13 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Transform length, samples: 8192 at 48 kHz is 170 ms, beyond which nothing stays in place.
+    /// Transform length, samples: 4096 at 48 kHz is 85 ms, beyond which nothing stays in place.
     pub n_fft: u16,
     /// Sample rate, Hz: the highest in use for sound.
     pub rate: u32,
     /// Channels of source and coded signal: 7.1 surround.
     pub channels: u8,
-    /// Pixels of a segment over all channels: 64 frames of 4097 bins in 8 channels. Bounds the memory
+    /// Pixels of a segment over all channels: 128 frames of 2049 bins in 8 channels. Bounds the memory
     /// (about ten bytes a pixel) and time a segment takes.
     pub segment_pixels: usize,
     /// Samples per channel of a stream: a month at 192 kHz.
@@ -47,6 +47,8 @@ pub struct Limits {
 
 /// Smallest transform length, samples.
 pub const MIN_N_FFT: u16 = 64;
+/// Most frames that may begin within one transform length: what a stream can ask of a decoder is bounded by it.
+pub const MAX_OVERLAP: u16 = 64;
 /// Smallest sample rate, Hz: below, the band edges lose their meaning.
 pub const MIN_RATE: u32 = 1000;
 /// Most bands of a lattice.
@@ -61,10 +63,10 @@ pub const MAX_SEGMENT_FRAMES: u16 = u16::MAX;
 impl Default for Limits {
     fn default() -> Self {
         Limits {
-            n_fft: 8192,
+            n_fft: 4096,
             rate: 192_000,
             channels: 8,
-            segment_pixels: 8 * 64 * 4097,
+            segment_pixels: 8 * 128 * 2049,
             total_samples: 1 << 39,
             segment_bytes: 8 << 20,
             metadata_bytes: 64 << 10,
@@ -79,6 +81,21 @@ impl Default for Limits {
             skipped_bytes: 1 << 20,
             resync_bytes: 1 << 30,
         }
+    }
+}
+
+impl Limits {
+    /// Checks a sample rate, Hz.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] below [`MIN_RATE`], [`Error::LimitExceeded`] above [`rate`](Self::rate).
+    pub fn check_rate(&self, rate: u32) -> Result<()> {
+        if rate < MIN_RATE {
+            return Err(Error::Usage {
+                what: "sample rate below 1000 Hz",
+            });
+        }
+        check("sample rate", u64::from(rate), u64::from(self.rate))
     }
 }
 

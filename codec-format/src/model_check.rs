@@ -1,8 +1,7 @@
 //! The rules a model must keep before anyone runs it (Spec §7.8).
 
 use crate::error::{Error, Result};
-use crate::header::Stft;
-use crate::limits::{self, check, Limits};
+use crate::limits::{check, Limits};
 use crate::model::{Activation, Layer, Model, Normalisation, Source};
 
 /// Checks that a model can be run: shapes fit, sources lie behind, everything is finite and within
@@ -18,41 +17,14 @@ pub fn validate(model: &Model, limits: &Limits) -> Result<()> {
             Err(Error::Usage { what })
         }
     };
-    rule(
-        model.rate >= limits::MIN_RATE,
-        "model sample rate below 1000 Hz",
-    )?;
-    check(
-        "model sample rate",
-        u64::from(model.rate),
-        u64::from(limits.rate),
-    )?;
-    let Stft {
-        n_fft,
-        window_length,
-        hop,
-        ..
-    } = model.stft;
-    rule(
-        n_fft >= limits::MIN_N_FFT && n_fft.is_power_of_two(),
-        "model transform length",
-    )?;
-    check(
-        "model transform length",
-        u64::from(n_fft),
-        u64::from(limits.n_fft),
-    )?;
-    rule(
-        window_length > 0 && window_length <= n_fft,
-        "model window length",
-    )?;
-    rule(hop > 0 && hop <= window_length, "model hop")?;
+    limits.check_rate(model.rate)?;
+    model.stft.validate(limits)?;
     rule(
         matches!(model.upsampling, 1 | 2 | 4 | 8),
         "upsampling other than 1, 2, 4 or 8",
     )?;
     rule(
-        hop % u16::from(model.upsampling) == 0,
+        model.stft.hop % u16::from(model.upsampling) == 0,
         "upsampling that does not divide the hop",
     )?;
     let Normalisation { offset, scale } = model.normalisation;

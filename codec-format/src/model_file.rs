@@ -6,7 +6,7 @@ use crate::chunk::{
 };
 use crate::error::{Error, Result};
 use crate::half::{from_half, to_half};
-use crate::header::{ModelId, Stft, WindowKind};
+use crate::header::{ModelId, Stft};
 use crate::limits::{check, Limits};
 use crate::metadata::{read_pairs, write_pairs};
 use crate::model::{
@@ -39,19 +39,7 @@ pub fn write(model: &Model, coding: WeightCoding) -> Result<Vec<u8>> {
     let mut body = Vec::new();
     body.push(VERSION);
     put_varint(&mut body, u64::from(model.rate));
-    let Stft {
-        n_fft,
-        window_length,
-        window,
-        hop,
-    } = model.stft;
-    let window = match window {
-        WindowKind::Hann => 0,
-        WindowKind::Sine => 1,
-    };
-    body.push(n_fft.trailing_zeros() as u8 | window << 4);
-    put_varint(&mut body, u64::from(window_length));
-    put_varint(&mut body, u64::from(hop));
+    model.stft.write(&mut body);
     body.push(model.upsampling);
     body.extend_from_slice(&model.normalisation.offset.to_le_bytes());
     body.extend_from_slice(&model.normalisation.scale.to_le_bytes());
@@ -199,26 +187,7 @@ fn read_header(body: &[u8], limits: &Limits) -> Result<(Model, usize)> {
         });
     }
     let rate = cursor.varint_up_to(u64::from(u32::MAX), "model sample rate")? as u32;
-    let at = cursor.at();
-    let transform = cursor.byte("model transform")?;
-    let window = match transform >> 4 {
-        0 => WindowKind::Hann,
-        1 => WindowKind::Sine,
-        kind => {
-            return Err(Error::Unsupported {
-                what: "window kind",
-                value: u64::from(kind),
-                at,
-            })
-        }
-    };
-    let half = u64::from(u16::MAX);
-    let stft = Stft {
-        n_fft: 1 << (transform & 15),
-        window_length: cursor.varint_up_to(half, "model window length")? as u16,
-        window,
-        hop: cursor.varint_up_to(half, "model hop")? as u16,
-    };
+    let stft = Stft::read(&mut cursor)?;
     let upsampling = cursor.byte("upsampling")?;
     let normalisation = Normalisation {
         offset: float(&mut cursor, "offset")?,

@@ -189,15 +189,17 @@ fn refuses_symbols_that_contradict_the_header() {
 
 #[test]
 fn refuses_headers_that_break_a_rule() {
-    let spoils: [fn(&mut Header); 12] = [
+    let spoils: [fn(&mut Header); 14] = [
         |h| h.coded.channels = 0,
         |h| h.coded.channels = 9,
         |h| h.source.rate = 999,
         |h| h.source.rate = 192_001,
         |h| h.stft.n_fft = 500,
-        |h| h.stft.n_fft = 16384,
+        |h| h.stft.n_fft = 8192,
         |h| h.stft.window_length = 513,
         |h| h.stft.hop = 0,
+        |h| h.stft.hop = 257,
+        |h| h.stft.hop = 7,
         |h| h.segment_frames = 0,
         |h| h.quantiser.step = 0,
         |h| {

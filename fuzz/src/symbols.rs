@@ -14,10 +14,11 @@ pub fn header(draws: &mut Draws<'_>) -> Header {
     let coded = signal(draws);
     let source = if draws.chance() { signal(draws) } else { coded };
     let n_fft = draws.one_of(&[64u16, 128, 512]);
+    let least = n_fft / 64;
     let window_length = if draws.chance() {
         n_fft
     } else {
-        1 + draws.below(u32::from(n_fft)) as u16
+        2 * least + draws.below(u32::from(n_fft - 2 * least) + 1) as u16
     };
     let mut header = Header {
         source,
@@ -32,7 +33,7 @@ pub fn header(draws: &mut Draws<'_>) -> Header {
             n_fft,
             window_length,
             window: draws.one_of(&[WindowKind::Hann, WindowKind::Sine]),
-            hop: 1 + draws.below(u32::from(window_length)) as u16,
+            hop: least + draws.below(u32::from(window_length / 2 - least) + 1) as u16,
         },
         segment_frames: 1 + draws.below(8) as u16,
         model: if draws.chance() {
@@ -76,8 +77,7 @@ pub fn header(draws: &mut Draws<'_>) -> Header {
         },
         waveform: None,
     };
-    let half = header.stft.n_fft / 2;
-    if matches!(header.mask, MaskKind::Ridge { .. }) && header.stft.hop <= half && draws.chance() {
+    if matches!(header.mask, MaskKind::Ridge { .. }) && draws.chance() {
         let shape = WaveformShape {
             coefficients: 1 + draws.below(u32::from(header.stft.hop.min(128))) as u8,
             step: draws.byte() as i8,

@@ -48,7 +48,7 @@ pub fn header(draws: &mut Draws) -> Header {
             } else {
                 WindowKind::Sine
             },
-            hop: n_fft / 2,
+            hop: [n_fft / 2 - 4, n_fft / 8][draws.below(2) as usize],
         },
         segment_frames: 1 + draws.below(9) as u16,
         model: if draws.below(2) == 0 {
