@@ -3,13 +3,12 @@
 
 mod support;
 
-use codec_core::decoder::{dense_images, Decoder};
+use codec_core::decode::phases;
+use codec_core::decode::{dense_images, Decoder};
 use codec_core::encoder::{encode, Encoded};
-use codec_core::phase;
 use codec_core::rate::{encode_to_bitrate, speech_settings};
 use codec_core::settings::Settings;
-use codec_core::stft::Transform;
-use codec_format::header::Header;
+use codec_core::transform::stft::Transform;
 use codec_format::limits::Limits;
 use codec_format::model::Model;
 use codec_format::{Event, StreamReader, StreamWriter};
@@ -93,15 +92,14 @@ fn ends(c: &mut Criterion<RealTime>) {
 }
 
 /// Phases of the whole clip in one block, on the grid the decoder uses.
-fn rebuild(header: &Header, transform: &Transform, magnitudes: ndarray::ArrayView2<'_, f32>) {
-    let block = phase::Block {
+fn rebuild(transform: &Transform, magnitudes: ndarray::ArrayView2<'_, f32>) {
+    let block = phases::Block {
         magnitudes,
         known: &[],
         stored: &[],
         first_frame: 0,
-        window: header.stft.window,
     };
-    black_box(phase::rebuild(transform, &block));
+    black_box(phases::rebuild(transform, &block));
 }
 
 fn stages(c: &mut Criterion<RealTime>) {
@@ -121,7 +119,7 @@ fn stages(c: &mut Criterion<RealTime>) {
     let magnitudes = images[0].mapv(|level| 10f32.powf(level / 20.0));
     let transform = Transform::new(&header.stft, hop).expect("a supported transform");
     group.bench_function("phase", |b| {
-        b.iter(|| rebuild(header, &transform, magnitudes.view()))
+        b.iter(|| rebuild(&transform, magnitudes.view()))
     });
     group.finish();
 }

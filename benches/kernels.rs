@@ -6,7 +6,7 @@ use codec_core::network::Network;
 use codec_core::planes::Planes;
 use codec_core::policy::sparsify;
 use codec_core::settings::{Policy, Settings};
-use codec_core::stft::Transform;
+use codec_core::transform::stft::Transform;
 use codec_format::header::{Stft, WindowKind};
 use codec_format::limits::Limits;
 use codec_format::model::{Activation, Convolution, Layer, Model, Normalisation, Plane, Source};
@@ -132,8 +132,8 @@ fn symbols(c: &mut Criterion<RealTime>) {
         Transform::new(&base.stft, usize::from(base.stft.hop)).expect("a supported transform");
     let spectra = transform.spectra(&pcm, 0, 0, 64);
     let origin = -400i16;
-    let image =
-        codec_core::stft::log_power(&spectra).mapv(|x| (x - f32::from(origin) * 0.125).max(0.0));
+    let image = codec_core::transform::stft::log_power(&spectra)
+        .mapv(|x| (x - f32::from(origin) * 0.125).max(0.0));
     let mut group = c.benchmark_group("symbols");
     group.throughput(Throughput::Elements(64 * 256));
     let energy = Policy::Energy { sparsity: 0.95 };

@@ -1,11 +1,11 @@
 //! From PCM to the images an encoder chooses from.
 
 use crate::error::{Error, Result};
+pub use crate::quantise::angles::{phase_bits, phase_index};
 use crate::settings::{origin_below, Settings};
 use crate::stft::{level, Complex32, Transform};
 use crate::waveform::Lapped;
 use alloc::vec::Vec;
-use codec_format::header::PhaseKind;
 use ndarray::{Array2, ArrayView2};
 
 /// Spectra of a clip, or of a run of its frames, on the coded grid: one frames x bins array per channel.
@@ -119,23 +119,6 @@ pub fn frames_of(samples: u64, settings: &Settings) -> u64 {
     }
     let hop = u64::from(settings.stft.hop.max(1));
     1 + (samples + hop - 1) / hop
-}
-
-/// The index of a phase of `bits` bits, for the angle of `z` (Spec §5.6).
-#[must_use]
-pub fn phase_index(z: Complex32, bits: u8) -> u16 {
-    let turns = libm::atan2f(z.im, z.re) / (2.0 * core::f32::consts::PI);
-    let steps = 1i32 << bits;
-    (libm::floorf(turns * steps as f32 + 0.5) as i32).rem_euclid(steps) as u16
-}
-
-/// Bits of a stored phase.
-#[must_use]
-pub fn phase_bits(kind: PhaseKind) -> u8 {
-    match kind {
-        PhaseKind::None => 0,
-        PhaseKind::Thresholded { bits, .. } | PhaseKind::All { bits } => bits,
-    }
 }
 
 pub(crate) fn check_finite(pcm: &[f32], channel: usize, first: u64) -> Result<()> {

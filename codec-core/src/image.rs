@@ -1,7 +1,7 @@
 //! Images are `Array2`, frames x bins, frame by frame: what they need beside what ndarray offers.
 
 use core::ops::Range;
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{ArrayView2, Axis};
 
 /// The frames `range` of an image.
 ///
@@ -13,14 +13,4 @@ pub(crate) fn frames_of<T>(image: ArrayView2<'_, T>, range: Range<usize>) -> Arr
         .0
         .split_at(Axis(0), range.start)
         .1
-}
-
-/// The image without its first `frames` frames; none are left if it has no more.
-pub(crate) fn drop_front<T: Clone>(image: &Array2<T>, frames: usize) -> Array2<T> {
-    let (all, bins) = image.dim();
-    if frames >= all {
-        // ndarray's debug assertions reject an owned copy of an empty view.
-        return Array2::from_shape_fn((0, bins), |at| image[at].clone());
-    }
-    frames_of(image.view(), frames..all).to_owned()
 }

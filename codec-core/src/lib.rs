@@ -14,7 +14,7 @@
 //! # A clip through the codec
 //!
 //! ```
-//! use codec_core::decoder::Decoder;
+//! use codec_core::decode::Decoder;
 //! use codec_core::rate::{encode_to_bitrate, speech_settings};
 //! use codec_format::header::Signal;
 //!
@@ -60,26 +60,38 @@
 #![no_std]
 #![deny(unsafe_code, missing_docs)]
 extern crate alloc;
-#[cfg(feature = "std")]
-extern crate std;
 
 pub mod analysis;
 pub mod choice;
-pub mod decoder;
+pub mod decode;
 pub mod distance;
 pub mod encoder;
 pub mod error;
-pub mod fft;
 mod image;
-pub mod lattice;
-pub mod levels;
 pub mod network;
-pub mod phase;
 pub mod planes;
 pub mod policy;
+pub mod quantise;
 pub mod rate;
 pub mod settings;
-pub mod stft;
-pub mod waveform;
+pub mod transform;
 
 pub use error::{Error, Result};
+
+// Former paths, until the encoder has moved too.
+#[doc(hidden)]
+pub use quantise::{lattice, levels};
+#[doc(hidden)]
+pub use transform::stft;
+#[doc(hidden)]
+#[allow(missing_docs)]
+pub mod waveform {
+    pub use crate::quantise::coefficients::quantise;
+    pub use crate::transform::lapped::Lapped;
+}
+#[doc(hidden)]
+#[allow(missing_docs)]
+pub mod decoder {
+    pub use crate::decode::{clip as decode, dense_images, Decoder};
+    pub use crate::quantise::levels::LOUDEST;
+}

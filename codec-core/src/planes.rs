@@ -1,13 +1,8 @@
-//! The input planes of the network, from decoded symbols (Spec §8.1).
+//! The network's input planes (Spec §8.1).
 
-use crate::image::drop_front;
-use crate::lattice::Lattice;
-use crate::levels;
-use crate::policy::threshold_step;
-use codec_format::header::{Header, MaskKind};
 use codec_format::model::Plane;
-use codec_format::symbols::SparseImage;
-use ndarray::{Array2, Axis};
+use core::ops::Range;
+use ndarray::{s, Array2, Axis};
 
 /// Input planes, each frames x bins in dB above the origin ([`Planes::mask`] is 0 or 1).
 #[derive(Debug, Clone, PartialEq)]
@@ -58,72 +53,46 @@ impl Planes {
         }
     }
 
-    fn each(&mut self) -> [&mut Array2<f32>; 4] {
-        [
-            &mut self.values,
-            &mut self.image,
-            &mut self.background,
-            &mut self.mask,
-        ]
+    /// Keeps the pixel at (frame, bin) with this value.
+    pub fn keep(&mut self, at: (usize, usize), value: f32) {
+        self.values[at] = value;
+        self.image[at] = value;
+        self.mask[at] = 1.0;
     }
 
     /// Appends the frames of `other`, which has as many bins.
     pub fn append(&mut self, other: &Planes) {
         let parts = [&other.values, &other.image, &other.background, &other.mask];
-        for (plane, part) in self.each().into_iter().zip(parts) {
+        let planes = [
+            &mut self.values,
+            &mut self.image,
+            &mut self.background,
+            &mut self.mask,
+        ];
+        for (plane, part) in planes.into_iter().zip(parts) {
             // Equal bin counts are the caller's promise; unequal ones add nothing.
             let _ = plane.append(Axis(0), part.view());
         }
     }
 
-    /// Drops the first `frames` frames.
-    pub fn drop_front(&mut self, frames: usize) {
-        for plane in self.each() {
-            *plane = drop_front(plane, frames);
-        }
-    }
-}
-
-/// The planes of one segment of one channel. The neighbouring segments give the lattice something to
-/// interpolate towards; at the ends of a stream they are `None`.
-#[must_use]
-pub fn planes(
-    header: &Header,
-    lattice: Option<&Lattice>,
-    before: Option<&SparseImage>,
-    current: &SparseImage,
-    after: Option<&SparseImage>,
-) -> Planes {
-    let (frames, bins) = (current.frames, current.bins);
-    let mut out = Planes::zeros(frames, bins);
-    let ridge = matches!(header.mask, MaskKind::Ridge { .. });
-    let step = threshold_step(header);
-    for frame in 0..frames {
-        let mut row = out.background.row_mut(frame);
-        if let (Some(lattice), Some(row)) = (lattice, row.as_slice_mut()) {
-            lattice.fill(before, current, after, frame, row);
-        }
-        if ridge {
-            // A pixel that is not kept lies below its frame's threshold.
-            let base = levels::threshold(
-                step,
-                current.thresholds().get(frame).copied().unwrap_or(u8::MAX),
-            );
-            row.iter_mut()
-                .for_each(|x| *x = if *x < base { *x } else { base });
-        }
-    }
-    out.image.assign(&out.background);
-    for (pixel, &index) in current.mask().iter_ones().zip(current.values()) {
-        let at = (pixel / bins, pixel % bins);
-        let base = match current.thresholds().get(at.0) {
-            Some(&index) if ridge => levels::threshold(step, index),
-            _ => 0.0,
+    /// The frames `range`, of those held.
+    #[must_use]
+    pub fn frames_of(&self, range: Range<usize>) -> Planes {
+        let cut = |plane: &Array2<f32>| {
+            let part = plane.slice(s![range.clone(), ..]);
+            // ndarray's debug assertions reject an owned copy of an empty view.
+            Array2::from_shape_fn(part.dim(), |at| part[at])
         };
-        let value = levels::ridge_value(&header.quantiser, base, index);
-        out.values[at] = value;
-        out.image[at] = value;
-        out.mask[at] = 1.0;
+        Planes {
+            values: cut(&self.values),
+            image: cut(&self.image),
+            background: cut(&self.background),
+            mask: cut(&self.mask),
+        }
     }
-    out
+
+    /// Drops the first `frames` frames, or all there are.
+    pub fn drop_front(&mut self, frames: usize) {
+        *self = self.frames_of(frames.min(self.frames())..self.frames());
+    }
 }

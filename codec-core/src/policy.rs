@@ -1,7 +1,7 @@
 //! Mask policies: from a log-power image to the sparse image that is coded.
 
 use crate::lattice::Lattice;
-use crate::levels;
+use crate::levels::{self, threshold_step};
 use crate::settings::Policy;
 use alloc::vec::Vec;
 use codec_format::header::{Header, MaskKind};
@@ -117,13 +117,6 @@ fn rise(header: &Header, bin: usize) -> f32 {
 fn kept_of(pixels: usize, sparsity: f32) -> usize {
     let kept = libm::round((1.0 - f64::from(sparsity)) * pixels as f64);
     (kept as usize).min(pixels)
-}
-
-pub(crate) fn threshold_step(header: &Header) -> u8 {
-    match header.mask {
-        MaskKind::Ridge { threshold_step } => threshold_step,
-        _ => 1,
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! From PCM to PCM through the symbols: what comes out, and that it does not depend on how it went in.
 
-use codec_core::decoder::{self, Decoder};
+use codec_core::decode::{self, Decoder};
 use codec_core::encoder::{encode, Encoded, Encoder};
 use codec_core::settings::{Policy, Settings};
 use codec_format::header::{LatticeShape, PhaseKind, Signal, Stft, WaveformShape, WindowKind};
@@ -29,7 +29,7 @@ fn voice(len: usize) -> Vec<f32> {
 }
 
 fn decode(encoded: &Encoded, model: Option<&Model>) -> Vec<Vec<f32>> {
-    decoder::decode(&encoded.header, model, &encoded.segments).unwrap()
+    decode::clip(&encoded.header, model, &encoded.segments).unwrap()
 }
 
 fn signal_to_noise(reference: &[f32], decoded: &[f32]) -> f64 {

@@ -6,12 +6,13 @@ use crate::data::Corpus;
 use crate::error::{Error, Result};
 use crate::loss::LossConfig;
 use crate::network::Inputs;
-use codec_core::lattice::Lattice;
-use codec_core::planes::{planes, Planes};
+use codec_core::decode::planes::PlaneBuilder;
+use codec_core::planes::Planes;
 use codec_core::policy::sparsify;
+use codec_core::quantise::coefficients::quantise;
 use codec_core::settings::{origin_below, Policy, Settings};
-use codec_core::stft::{log_power, Transform};
-use codec_core::waveform::{cover, quantise, Lapped, LowBand};
+use codec_core::transform::lapped::Lapped;
+use codec_core::transform::stft::{log_power, Transform};
 use codec_format::header::{Header, LatticeShape, Signal, WaveformShape};
 use codec_format::model::{Model, Normalisation, Plane};
 use codec_format::symbols::{Kept, SparseImage};
@@ -352,7 +353,6 @@ fn coded_planes(
     range: std::ops::Range<usize>,
 ) -> Result<Planes> {
     let step = usize::from(settings.segment_frames);
-    let (first, last) = (range.start / step, (range.end - 1) / step);
     let count = image.nrows().div_ceil(step);
     let lapped = Lapped::of(header);
     let segment = |index: usize| -> SparseImage {
@@ -381,41 +381,19 @@ fn coded_planes(
         }
         sparse
     };
-    let from = first.saturating_sub(1);
-    let segments: Vec<SparseImage> = (from..(last + 2).min(count)).map(segment).collect();
-    let lattice = Lattice::of(header);
+    // With the neighbours on either side, towards which the lattice is interpolated.
+    let first = (range.start / step).saturating_sub(1);
+    let last = ((range.end - 1) / step + 1).min(count - 1);
     let transform = Transform::new(&header.stft, usize::from(header.stft.hop))?;
-    // The block before the first segment's is missing: that costs a frame of the one before the crop's at most.
-    let mut low = LowBand::of(header);
-    let mut spectra = Vec::new();
-    if let Some(low) = &mut low {
-        segments
-            .iter()
-            .for_each(|segment| low.push(header, segment));
-        spectra = segments
-            .iter()
-            .map(|segment| low.take(&transform, segment.frames))
-            .collect();
-    }
+    let mut builder = PlaneBuilder::new(header, &transform);
+    let mut laid: Vec<_> = (first..=last)
+        .filter_map(|index| builder.push(segment(index)))
+        .collect();
+    laid.extend(builder.finish());
     let mut out = Planes::zeros(0, image.ncols());
-    for index in first..=last {
-        let at = |i: usize| i.checked_sub(from).and_then(|i| segments.get(i));
-        let Some(current) = at(index) else { continue };
-        let before = index.checked_sub(1).and_then(at);
-        let mut made = planes(header, lattice.as_ref(), before, current, at(index + 1));
-        if let Some(spectra) = spectra.get(index - from) {
-            cover(&mut made, spectra.view(), 1, floor);
-        }
-        out.append(&made);
-    }
-    let skip = range.start - first * step;
-    let cut = |plane: &Array2<f32>| plane.slice(s![skip..skip + range.len(), ..]).to_owned();
-    Ok(Planes {
-        values: cut(&out.values),
-        image: cut(&out.image),
-        background: cut(&out.background),
-        mask: cut(&out.mask),
-    })
+    laid.iter().for_each(|laid| out.append(&laid.planes));
+    let skip = first * step;
+    Ok(out.frames_of(range.start - skip..range.end - skip))
 }
 
 /// Examples side by side.

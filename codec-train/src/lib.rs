@@ -1,4 +1,4 @@
-//! Trains the completion networks of the sparc codec, and the priors of its entropy coder.
+//! Trains the completion networks of the sparc codec.
 //!
 //! The network lives on dfdx's tape; its one operation, a whole convolution layer, is this crate's own
 //! ([`layer`], [`kernels`]). Examples come from the codec itself ([`examples`]), so that a network sees what a
@@ -25,8 +25,6 @@ pub mod optimise;
 pub mod optimiser;
 pub mod options;
 pub mod portable;
-pub mod priors;
-pub mod reproduce;
 pub mod safetensors;
 pub mod train;
 

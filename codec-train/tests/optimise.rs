@@ -140,7 +140,7 @@ fn what_a_problem_says_is_what_decoding_the_file_gives() {
         let encoded = problem.encode(policy, phase, None).expect("encoded");
         let measured = problem.measure(&encoded).expect("measured");
         let dense = problem.complete(&mask, kept.view());
-        let (mut decoded, _) = codec_core::decoder::dense_images(
+        let (mut decoded, _) = codec_core::decode::dense_images(
             &encoded.header,
             Some(problem.model()),
             &encoded.segments,

@@ -3,7 +3,7 @@
 use super::draws::Draws;
 use super::format::small_limits;
 use super::resign::resign;
-use codec_core::decoder::Decoder;
+use codec_core::decode::Decoder;
 use codec_core::encoder::{encode, Encoder};
 use codec_core::settings::{Policy, Settings};
 use codec_core::Error;

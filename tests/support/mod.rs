@@ -88,7 +88,8 @@ pub fn sparc_with(arguments: &[&str], input: &[u8]) -> Run {
 
 /// A path of the repository.
 pub fn repository(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+    // These tests belong to the command, one folder down.
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
 /// A path as an argument.

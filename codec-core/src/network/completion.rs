@@ -4,6 +4,7 @@
 use super::tensor::{Input, Tensor};
 use super::{Network, Prepared};
 use crate::planes::Planes;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use codec_format::model::Source;
 use ndarray::Array2;
@@ -11,7 +12,7 @@ use ndarray::Array2;
 /// A network at work on a stream.
 #[derive(Debug, Clone)]
 pub struct Completion {
-    network: Network,
+    network: Arc<Network>,
     planes: Option<Planes>,
     /// First frame that `planes` still holds.
     start: usize,
@@ -24,7 +25,7 @@ pub struct Completion {
 impl Completion {
     /// Starts on an empty image.
     #[must_use]
-    pub fn new(network: Network) -> Self {
+    pub fn new(network: Arc<Network>) -> Self {
         let done = network
             .layers
             .iter()

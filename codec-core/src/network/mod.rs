@@ -11,6 +11,7 @@ pub use completion::Completion;
 
 use crate::error::{Error, Result};
 use crate::planes::Planes;
+use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use codec_format::header::Header;
@@ -203,7 +204,7 @@ impl Network {
     /// the origin.
     #[must_use]
     pub fn run(&self, planes: &Planes) -> Array2<f32> {
-        let mut completion = Completion::new(self.clone());
+        let mut completion = Completion::new(Arc::new(self.clone()));
         let mut out = completion.push(planes);
         // Both have the image's bins, so appending cannot fail.
         let _ = out.append(ndarray::Axis(0), completion.finish().view());

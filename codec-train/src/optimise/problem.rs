@@ -2,21 +2,21 @@
 
 use super::frozen::{Frozen, Observed};
 use crate::error::{Error, Result};
-use codec_core::analysis::{phase_bits, phase_index, Analysis};
-use codec_core::decoder::{dense_images, Decoder, LOUDEST};
+use codec_core::analysis::Analysis;
+use codec_core::decode::{clip, dense_images};
 use codec_core::encoder::{encode_analysis, Encoded};
-use codec_core::levels;
 use codec_core::network::Network;
 use codec_core::planes::Planes;
+use codec_core::quantise::angles::{phase_bits, phase_index, phase_unit};
+use codec_core::quantise::levels::{self, LOUDEST};
 use codec_core::settings::{Policy, Settings};
-use codec_core::stft::{Complex32, Transform};
+use codec_core::transform::stft::{Complex32, Transform};
 use codec_format::header::{ModelId, PhaseKind, Quantiser, Signal};
 use codec_format::model::Model;
 use codec_format::symbols::Mask;
 use codec_format::{Limits, StreamWriter};
 use codec_metrics as metrics;
 use ndarray::{Array2, ArrayView2};
-use std::f32::consts::TAU;
 
 /// Rate of PESQ's wide-band mode, Hz.
 const WIDE_BAND: u32 = 16_000;
@@ -399,12 +399,7 @@ impl Problem {
     /// # Errors
     /// [`Error::Core`] if the symbols are not those of this clip.
     pub fn decode(&self, encoded: &Encoded) -> Result<Vec<f32>> {
-        let mut decoder = Decoder::new(&encoded.header, Some(&self.model))?;
-        let mut pcm = Vec::new();
-        for segment in &encoded.segments {
-            pcm.extend(decoder.push(segment)?.remove(0));
-        }
-        pcm.extend(decoder.finish().remove(0));
+        let mut pcm = clip(&encoded.header, Some(&self.model), &encoded.segments)?.remove(0);
         pcm.resize(self.pcm.len(), 0.0);
         Ok(pcm)
     }
@@ -444,10 +439,10 @@ fn within_full_scale(pcm: &[f32]) -> Vec<f32> {
 
 /// The direction of a spectral value, rounded to `bits` bits of angle if that is not zero.
 fn unit(z: Complex32, bits: u8) -> Complex32 {
-    let angle = match bits {
-        0 => z.im.atan2(z.re),
-        _ => f32::from(phase_index(z, bits)) / (1u32 << bits) as f32 * TAU,
-    };
+    if bits > 0 {
+        return phase_unit(phase_index(z, bits), bits);
+    }
+    let angle = z.im.atan2(z.re);
     Complex32::new(angle.cos(), angle.sin())
 }
 
@@ -488,6 +483,7 @@ fn halved(x: &[f32]) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::f32::consts::TAU;
 
     #[test]
     fn halving_keeps_a_tone_in_the_band_and_drops_one_beyond() {

@@ -1,0 +1,324 @@
+//! `sparc bench`: rate against quality over a folder, beside Opus.
+
+mod opus;
+
+use crate::args::Bench;
+use crate::batch;
+use crate::codec;
+use crate::coding::Target;
+use crate::fault::{Failure, Fault};
+use crate::measures::{self, Measures};
+use crate::models::{self, Given, Loaded};
+use crate::output;
+use crate::progress::Progress;
+use codec_audio::{file as read, Clip};
+use codec_core::rate;
+use codec_lab::figure::chart::{sheet, Line, Lines, Panel};
+use rayon::prelude::*;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+/// A clip that was read, and where from.
+struct Source {
+    path: PathBuf,
+    clip: Clip,
+}
+
+/// What a clip became.
+struct Coded {
+    kilobits: f64,
+    measures: Measures,
+}
+
+/// One codec at one rate, over all clips: a line of the table.
+#[derive(Debug, Clone, PartialEq)]
+struct Row {
+    codec: &'static str,
+    target: u32,
+    kilobits: f64,
+    means: [f64; 3],
+    clips: usize,
+}
+
+/// The measures shown: name, heading, digits.
+const SHOWN: [(&str, &str, usize); 3] = [
+    (measures::PESQ_WB, "PESQ-WB", 3),
+    (measures::PESQ_NB, "PESQ-NB", 3),
+    (measures::STOI, "STOI", 4),
+];
+
+/// Takes every clip of a folder through the codec at every rate and prints the means.
+pub fn run(args: &Bench, quiet: bool) -> Vec<Failure> {
+    bench(args, quiet).unwrap_or_else(|failure| vec![failure])
+}
+
+fn bench(args: &Bench, quiet: bool) -> Result<Vec<Failure>, Failure> {
+    if let Some(folder) = &args.out_dir {
+        output::make_folder(folder).map_err(|fault| fault.of(folder.display()))?;
+    }
+    if args.opus {
+        opus::check().map_err(|fault| fault.of("--opus"))?;
+    }
+    let (sources, mut failures) = sources(&args.dir)?;
+    let settings = rate::speech_settings(args.rates.first().copied().unwrap_or_default());
+    let model = models::for_encoding(args.model.as_deref(), &settings)?;
+    let given = match &model {
+        Some(loaded) => Given::File(Box::new(loaded.clone())),
+        None => Given::None,
+    };
+
+    let opus_rates: &[u32] = if args.opus { &args.opus_rates } else { &[] };
+    let plan = args
+        .rates
+        .iter()
+        .map(|&rate| ("sparc", rate))
+        .chain(opus_rates.iter().map(|&rate| ("opus", rate)));
+    let progress = Progress::bar(quiet, sources.len() * (args.rates.len() + opus_rates.len()));
+    let mut rows = Vec::new();
+    let mut text = heading();
+    for (codec, target) in plan {
+        progress.say(format!("{codec} at {target} bit/s"));
+        let results: Vec<Result<Coded, Failure>> = sources
+            .par_iter()
+            .map(|source| {
+                let coded = if codec == "sparc" {
+                    sparc(&source.clip, target, model.as_ref(), &given)
+                } else {
+                    opus::code(&source.clip, target)
+                };
+                progress.step();
+                coded
+                    .and_then(|(bytes, decoded)| {
+                        Ok(Coded {
+                            kilobits: codec::kilobits(bytes, source.clip.seconds()),
+                            measures: measures::compare(&source.clip, &decoded)?,
+                        })
+                    })
+                    .map_err(|fault| fault.of(batch::name(&source.path)))
+            })
+            .collect();
+        let (mut coded, mut failed) = (Vec::new(), Vec::new());
+        for result in results {
+            match result {
+                Ok(one) => coded.push(one),
+                Err(failure) => failed.push(failure),
+            }
+        }
+        failures.extend(failed);
+        if let Some(row) = mean(codec, target, &coded) {
+            text += &line(&row);
+            rows.push(row);
+        }
+    }
+    drop(progress);
+    print(&text)?;
+    if let Some(folder) = &args.out_dir {
+        let picture = picture(&rows).map_err(|fault| fault.of(folder.display()))?;
+        for (name, bytes) in [
+            ("bench.csv", csv(&rows).as_bytes()),
+            ("bench.png", &picture),
+        ] {
+            let path = folder.join(name);
+            output::write(&path, bytes).map_err(|fault| fault.of(path.display()))?;
+        }
+    }
+    Ok(failures)
+}
+
+/// Every file of a folder that is audio, in the order of the names; the others as failures.
+fn sources(folder: &Path) -> Result<(Vec<Source>, Vec<Failure>), Failure> {
+    let unreadable = |e: std::io::Error| Fault::Input(read::reason(&e)).of(folder.display());
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if path.is_file() && !hidden {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    let (mut sources, mut failures) = (Vec::new(), Vec::new());
+    let read: Vec<_> = paths
+        .into_par_iter()
+        .map(|path| {
+            let clip = read::bytes(&path).and_then(read::clip);
+            (path, clip)
+        })
+        .collect();
+    for (path, clip) in read {
+        match clip {
+            Ok(clip) => sources.push(Source { path, clip }),
+            Err(error) => failures.push(Fault::from(error).of(batch::name(&path))),
+        }
+    }
+    if sources.is_empty() {
+        return Err(Fault::Input("holds no clip that can be read".into()).of(folder.display()));
+    }
+    Ok((sources, failures))
+}
+
+/// A clip through the codec: the bytes of the whole file, and what comes out.
+fn sparc(
+    clip: &Clip,
+    bitrate: u32,
+    model: Option<&Loaded>,
+    given: &Given,
+) -> Result<(usize, Clip), Fault> {
+    let channels = clip.channels.len().max(1) as u32;
+    let target = Target::Bitrate {
+        bitrate,
+        strict: false,
+    };
+    let candidates = rate::speech_candidates(bitrate / channels, rate::Effort::Default);
+    let bytes = codec::encode(clip, &candidates, target, model, false)?.bytes;
+    let decoded = codec::decode(&codec::read(&bytes)?, given)?;
+    Ok((bytes.len(), decoded))
+}
+
+/// The means over the clips for which every measure is defined (PESQ and STOI are not for silence).
+fn mean(codec: &'static str, target: u32, coded: &[Coded]) -> Option<Row> {
+    let mut row = Row {
+        codec,
+        target,
+        kilobits: 0.0,
+        means: [0.0; SHOWN.len()],
+        clips: 0,
+    };
+    for one in coded {
+        let values: Option<Vec<f64>> = SHOWN
+            .iter()
+            .map(|(name, _, _)| one.measures.get(name))
+            .collect();
+        let Some(values) = values else { continue };
+        row.clips += 1;
+        row.kilobits += one.kilobits;
+        for (sum, value) in row.means.iter_mut().zip(values) {
+            *sum += value;
+        }
+    }
+    let share = 1.0 / row.clips as f64;
+    row.kilobits *= share;
+    row.means.iter_mut().for_each(|sum| *sum *= share);
+    (row.clips > 0).then_some(row)
+}
+
+fn heading() -> String {
+    let mut text = String::from("codec  target  kbit/s");
+    for (_, name, _) in SHOWN {
+        let _ = write!(text, "  {name:>7}");
+    }
+    text + "  clips\n"
+}
+
+fn line(row: &Row) -> String {
+    let mut text = format!("{:<6} {:>6}  {:>6.2}", row.codec, row.target, row.kilobits);
+    for (value, (_, _, digits)) in row.means.iter().zip(SHOWN) {
+        let _ = write!(text, "  {value:>7.digits$}");
+    }
+    let _ = writeln!(text, "  {:>5}", row.clips);
+    text
+}
+
+fn csv(rows: &[Row]) -> String {
+    let mut text = String::from("codec,target_bps,kbps,pesq_wb,pesq_nb,stoi,clips\n");
+    for row in rows {
+        let [wide, narrow, stoi] = row.means;
+        let _ = writeln!(
+            text,
+            "{},{},{:.4},{wide:.4},{narrow:.4},{stoi:.5},{}",
+            row.codec, row.target, row.kilobits, row.clips
+        );
+    }
+    text
+}
+
+/// Both wide-band PESQ and STOI against the rate.
+fn picture(rows: &[Row]) -> Result<Vec<u8>, Fault> {
+    let panel = |title: &str, y: &str, measure: usize| {
+        let lines = ["sparc", "opus"]
+            .into_iter()
+            .map(|codec| {
+                let mut points: Vec<(f64, f64)> = rows
+                    .iter()
+                    .filter(|row| row.codec == codec)
+                    .map(|row| (row.kilobits, row.means[measure]))
+                    .collect();
+                points.sort_by(|a, b| a.0.total_cmp(&b.0));
+                Line {
+                    label: codec.into(),
+                    points,
+                    dots: true,
+                }
+            })
+            .filter(|line| !line.points.is_empty())
+            .collect();
+        Panel::Lines(Lines {
+            title: title.into(),
+            x: "kbit/s (whole files; of Opus the packets)".into(),
+            y: y.into(),
+            lines,
+            log: false,
+        })
+    };
+    let clips = rows.iter().map(|row| row.clips).max().unwrap_or(0);
+    Ok(sheet(
+        &format!("rate and quality, mean of {clips} clips"),
+        &[
+            panel("wide-band PESQ (P.862.2)", "MOS-LQO", 0),
+            panel("STOI", "STOI", 2),
+        ],
+        2,
+        (620, 460),
+    )?)
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    output::print(text).map_err(|fault| fault.of(batch::name_of_output(Path::new("-"))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn coded(kilobits: f64, pesq: Option<f64>) -> Coded {
+        let measure = |value: Option<f64>| value.ok_or_else(|| "not defined".to_string());
+        Coded {
+            kilobits,
+            measures: Measures {
+                samples: 1,
+                difference: 0,
+                all: vec![
+                    (measures::PESQ_WB, measure(pesq)),
+                    (measures::PESQ_NB, Ok(3.0)),
+                    (measures::STOI, Ok(0.9)),
+                ],
+            },
+        }
+    }
+
+    #[test]
+    fn clips_without_a_measure_count_for_nothing() {
+        let row = mean(
+            "sparc",
+            6000,
+            &[
+                coded(5.0, Some(2.0)),
+                coded(100.0, None),
+                coded(6.0, Some(3.0)),
+            ],
+        )
+        .expect("two clips");
+        assert_eq!((row.clips, row.kilobits), (2, 5.5));
+        assert_eq!(row.means[0], 2.5);
+        assert_eq!(mean("sparc", 6000, &[coded(1.0, None)]), None);
+    }
+
+    #[test]
+    fn a_line_stands_under_its_heading() {
+        let row = mean("opus", 12_000, &[coded(11.5, Some(3.76))]).expect("a clip");
+        assert_eq!(heading().trim_end().len(), line(&row).trim_end().len());
+        assert!(csv(&[row]).contains("opus,12000,11.5000,3.7600,3.0000,0.90000,1"));
+    }
+}

@@ -1,0 +1,109 @@
+//! `sparc convert`.
+
+use crate::commands::train::Weights;
+use crate::fault::{Failure, Fault};
+use crate::{models, output};
+use clap::Args;
+use codec_audio::file as read;
+use codec_format::model::{Model, WeightCoding};
+use codec_train::config::Config;
+use codec_train::{export, safetensors, Error};
+use std::path::{Path, PathBuf};
+
+/// `sparc convert`.
+#[derive(Debug, Args)]
+pub struct Convert {
+    /// A model file or a safetensors file
+    #[arg(value_name = "IN")]
+    pub input: PathBuf,
+    /// What to write: safetensors where the name ends in .safetensors, else a model file
+    #[arg(value_name = "OUT")]
+    pub out: PathBuf,
+    /// Training configuration whose network the safetensors are for [default: what the file itself says]
+    #[arg(long, value_name = "FILE", conflicts_with = "like")]
+    pub config: Option<PathBuf>,
+    /// Model file whose network the safetensors are for
+    #[arg(long, value_name = "MODEL")]
+    pub like: Option<PathBuf>,
+    /// How the model file stores weights
+    #[arg(long, value_enum, default_value_t = Weights::F32)]
+    pub weights: Weights,
+}
+
+/// Takes weights from one kind of file to another.
+pub fn run(args: &Convert) -> Vec<Failure> {
+    convert(args).err().into_iter().collect()
+}
+
+fn convert(args: &Convert) -> Result<(), Failure> {
+    let to_tensors = args.out.extension().is_some_and(|e| e == "safetensors");
+    if to_tensors && args.weights != Weights::F32 {
+        let what = "safetensors are written in single precision: without --weights";
+        return Err(Fault::Arguments(what.into()).of(args.out.display()));
+    }
+    let bytes = model_bytes(&args.input)?;
+    let model = if safetensors::looks_like(&bytes) {
+        let skeleton = skeleton(args)?;
+        safetensors::read(&bytes, skeleton.as_ref()).map_err(fault)
+    } else if args.config.is_some() || args.like.is_some() {
+        let what = "a model file says itself what its network is: without --config and --like";
+        Err(Fault::Arguments(what.into()))
+    } else {
+        models::parse(bytes).map(|loaded| loaded.model)
+    }
+    .map_err(|fault| fault.of(args.input.display()))?;
+    let written = if to_tensors {
+        safetensors::write(&model)
+    } else {
+        export::bytes(&model, WeightCoding::from(args.weights))
+    };
+    written
+        .map_err(fault)
+        .and_then(|bytes| output::write(&args.out, &bytes))
+        .map_err(|fault| fault.of(args.out.display()))
+}
+
+/// The network that the arguments name, if they do.
+fn skeleton(args: &Convert) -> Result<Option<Model>, Failure> {
+    if let Some(path) = &args.like {
+        let loaded = model_bytes(path)?;
+        let loaded = models::parse(loaded).map_err(|fault| fault.of(path.display()))?;
+        return Ok(Some(loaded.model));
+    }
+    let Some(path) = &args.config else {
+        return Ok(None);
+    };
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Fault::Input(read::reason(&e)).of(path.display()))?;
+    Config::parse(&text)
+        .and_then(|config| config.model())
+        .map(Some)
+        .map_err(|e| Fault::Arguments(e.to_string()).of(path.display()))
+}
+
+/// The bytes of a file that should hold weights, if there are not too many.
+pub fn model_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+    let most = safetensors::most_bytes() as u64;
+    if !read::is_pipe(path) {
+        let found = std::fs::metadata(path)
+            .map_err(|e| Fault::Model(read::reason(&e)).of(path.display()))?;
+        if found.len() > most {
+            let what = format!(
+                "{} bytes are more than the {most} a model may have",
+                found.len()
+            );
+            return Err(Fault::Limit(what).of(path.display()));
+        }
+    }
+    read::bytes(path).map_err(|error| match Fault::from(error) {
+        Fault::Input(what) => Fault::Model(what).of(path.display()),
+        other => other.of(path.display()),
+    })
+}
+
+fn fault(error: Error) -> Fault {
+    match error {
+        Error::Format(error) => Fault::from(error),
+        other => Fault::Model(other.to_string()),
+    }
+}

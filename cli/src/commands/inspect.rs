@@ -1,0 +1,359 @@
+//! `sparc inspect`.
+
+use crate::args::Inspect;
+use crate::batch;
+use crate::codec;
+use crate::fault::{Failure, Fault};
+use crate::models::{self, Loaded};
+use crate::output;
+use codec_audio::file as read;
+use codec_format::header::{Header, MaskKind, PhaseKind, ValueCoding, WindowKind};
+use codec_format::inspect::{layout, ChunkInfo};
+use codec_format::model::{Activation, Convolution, Plane, Source};
+use codec_format::{LayerBits, Limits, MODEL_SIGNATURE};
+use serde_json::{json, Map, Value};
+use std::fmt::Write;
+use std::path::Path;
+
+/// Prints what a file is made of.
+pub fn run(args: &Inspect) -> Vec<Failure> {
+    let name = batch::name(&args.file);
+    let describe = || {
+        let bytes = read::bytes(&args.file)?;
+        if bytes.starts_with(&MODEL_SIGNATURE) {
+            let loaded = models::parse(bytes)?;
+            return Ok((model(&loaded), None));
+        }
+        if !read::is_sparc(&bytes) {
+            return Err(Fault::Stream(
+                "is neither a .sparc file nor a model file".into(),
+            ));
+        }
+        let chunks = layout(&bytes, &Limits::default())?;
+        // A cut file still shows the chunks that it has; the exit code tells.
+        match codec::read(&bytes) {
+            Ok(stream) => Ok((
+                file(&stream.header, Some(&stream), &chunks),
+                stream.concealed().map(Fault::Concealed),
+            )),
+            Err(fault) => match header_of(&bytes) {
+                Some(header) => Ok((file(&header, None, &chunks), Some(fault))),
+                None => Err(fault),
+            },
+        }
+    };
+    let (value, fault) = match describe() {
+        Ok(described) => described,
+        Err(fault) => return vec![fault.of(name)],
+    };
+    let text = if args.json {
+        format!("{value:#}\n")
+    } else {
+        table(&value)
+    };
+    match output::print(&text) {
+        Ok(()) => fault.map(|fault| fault.of(name)).into_iter().collect(),
+        Err(fault) => vec![fault.of(batch::name_of_output(Path::new("-")))],
+    }
+}
+
+fn header_of(bytes: &[u8]) -> Option<Header> {
+    let mut reader = codec_format::StreamReader::new(&Limits::default());
+    reader.push(bytes);
+    reader.next_event().ok()?;
+    reader.header().cloned()
+}
+
+/// Everything about a stream as JSON; the table is made from the same.
+fn file(header: &Header, stream: Option<&codec::Stream>, chunks: &[ChunkInfo]) -> Value {
+    let total = stream.map(|s| s.total).or(header.total_samples);
+    let seconds = total.map(|total| total as f64 / f64::from(header.source.rate));
+    let size: u64 = chunks.iter().map(|c| c.size).sum();
+    let size = stream.map_or(size, |s| s.size as u64);
+    let mut bits = LayerBits::default();
+    let (mut kept, mut pixels) = (0u64, 0u64);
+    for segment in chunks.iter().filter_map(|c| c.segment) {
+        bits.add(&segment.bits);
+        kept += segment.kept as u64;
+        pixels += segment.pixels as u64;
+    }
+    let rate = |bits: f64| seconds.filter(|&s| s > 0.0).map(|s| round(bits / s, 1));
+    let mut layers = Map::new();
+    let named = [
+        ("mask", bits.mask),
+        ("values", bits.values),
+        ("thresholds", bits.thresholds),
+        ("lattice", bits.lattice),
+        ("phases", bits.phases),
+        ("waveform", bits.waveform),
+    ];
+    for (name, bits) in named {
+        let bits = bits as f64 / 256.0;
+        layers.insert(
+            name.into(),
+            json!({ "bits": round(bits, 1), "bits_per_second": rate(bits) }),
+        );
+    }
+    let rest = size as f64 * 8.0 - bits.total() as f64 / 256.0;
+    layers.insert(
+        "container".into(),
+        json!({ "bits": round(rest, 1), "bits_per_second": rate(rest) }),
+    );
+    let share =
+        |kept: u64, pixels: u64| (pixels > 0).then(|| round(kept as f64 / pixels as f64, 4));
+    let chunk = |c: &ChunkInfo| {
+        let mut entry = json!({
+            "name": c.name, "section": c.section, "type": c.kind, "critical": c.is_critical(),
+            "offset": c.offset, "size": c.size, "sound": c.sound,
+        });
+        if let (Some(s), Some(object)) = (c.segment, entry.as_object_mut()) {
+            object.insert("index".into(), json!(s.index));
+            object.insert("frames".into(), json!(s.frames));
+            object.insert("kept".into(), json!(share(s.kept as u64, s.pixels as u64)));
+            object.insert(
+                "bits".into(),
+                json!(round(s.bits.total() as f64 / 256.0, 1)),
+            );
+        }
+        entry
+    };
+    json!({
+        "bytes": size,
+        "seconds": seconds.map(|s| round(s, 4)),
+        "bits_per_second": rate(size as f64 * 8.0),
+        "header": header_fields(header, total),
+        "model": model_of(header, stream),
+        "kept": share(kept, pixels),
+        "layers": layers,
+        "chunks": chunks.iter().map(chunk).collect::<Vec<_>>(),
+    })
+}
+
+fn header_fields(header: &Header, total: Option<u64>) -> Value {
+    let decibels = |eighths: f64| eighths / 8.0;
+    json!({
+        "source_rate": header.source.rate,
+        "source_channels": header.source.channels,
+        "coded_rate": header.coded.rate,
+        "coded_channels": header.coded.channels,
+        "total_samples": total,
+        "pre_skip": header.pre_skip,
+        "n_fft": header.stft.n_fft,
+        "window": match header.stft.window { WindowKind::Hann => "hann", WindowKind::Sine => "sine" },
+        "window_length": header.stft.window_length,
+        "hop": header.stft.hop,
+        "segment_frames": header.segment_frames,
+        "origin_db": decibels(header.quantiser.origin.into()),
+        "step_db": decibels(header.quantiser.step.into()),
+        "mask": match header.mask {
+            MaskKind::Seeded { seed } => format!("uniform, seed {seed}"),
+            MaskKind::Packed => "one bit a pixel".into(),
+            MaskKind::RunLength => "run lengths".into(),
+            MaskKind::Ridge { threshold_step } => format!("ridge, threshold step {} dB", decibels(threshold_step.into())),
+        },
+        "values": match (header.mask, header.values) {
+            (MaskKind::Ridge { .. }, _) | (_, ValueCoding::Context) => "by context",
+            (_, ValueCoding::Packed) => "packed",
+        },
+        "lattice": header.lattice.map(|l| {
+            format!("{} bands every {} frames, step {} dB", l.bands, l.every, decibels(l.step.into()))
+        }),
+        "waveform": header.waveform.map(|w| {
+            format!("{} coefficients a frame, step {} dB above the threshold", w.coefficients, decibels(w.step.into()))
+        }),
+        "phases": match header.phase {
+            PhaseKind::None => "none".into(),
+            PhaseKind::All { bits } => format!("all, {bits} bits"),
+            PhaseKind::Thresholded { bits, threshold } => {
+                format!("{bits} bits from {} dB up", decibels(threshold.into()))
+            }
+        },
+    })
+}
+
+/// The model a stream names, and where a decoder finds it.
+fn model_of(header: &Header, stream: Option<&codec::Stream>) -> Value {
+    let Some(id) = header.model else {
+        return Value::Null;
+    };
+    let is = |loaded: &Loaded| loaded.id == id;
+    let place = if stream.is_some_and(|s| s.embedded.as_ref().is_some_and(is)) {
+        "embedded".to_string()
+    } else if let Some(name) = models::name_of(id) {
+        format!("built in ({name})")
+    } else {
+        "to be given with --model".to_string()
+    };
+    json!({ "id": id.to_string(), "where": place })
+}
+
+/// Everything about a model file.
+fn model(loaded: &Loaded) -> Value {
+    let model = &loaded.model;
+    let weights: usize = model
+        .layers
+        .iter()
+        .map(|l| l.weights.len() + l.bias.len())
+        .sum();
+    let macs: usize = model.layers.iter().map(|l| l.weights.len()).sum();
+    let pixels = f64::from(model.rate) / f64::from(model.stft.hop) * model.stft.bins() as f64;
+    let layers: Vec<Value> = model
+        .layers
+        .iter()
+        .map(|layer| {
+            let sources = layer.sources.iter().map(|source| match source {
+                Source::Plane(Plane::Values) => "values".to_string(),
+                Source::Plane(Plane::Image) => "image".into(),
+                Source::Plane(Plane::Background) => "background".into(),
+                Source::Plane(Plane::Mask) => "mask".into(),
+                Source::Layer(i) => format!("layer {i}"),
+            });
+            json!({
+                "convolution": match layer.convolution { Convolution::Plain => "plain", Convolution::Sparse => "sparse" },
+                "kernel": format!("{}x{}", layer.kernel_bins, layer.kernel_frames),
+                "inputs": layer.inputs,
+                "outputs": layer.outputs,
+                "sources": sources.collect::<Vec<_>>().join(", "),
+                "skip": layer.skip,
+                "activation": match layer.activation {
+                    Activation::Linear => "linear",
+                    Activation::Relu => "relu",
+                    Activation::Prelu(_) => "prelu",
+                },
+            })
+        })
+        .collect();
+    let metadata: Map<String, Value> = model
+        .metadata
+        .iter()
+        .map(|(k, v)| (k.clone(), json!(v)))
+        .collect();
+    json!({
+        "bytes": loaded.file.len(),
+        "id": loaded.id.to_string(),
+        "model_for": {
+            "rate": model.rate,
+            "n_fft": model.stft.n_fft,
+            "window_length": model.stft.window_length,
+            "hop": model.stft.hop,
+            "upsampling": model.upsampling,
+            "residual": model.residual,
+            "offset_db": model.normalisation.offset,
+            "scale_db": model.normalisation.scale,
+        },
+        "weights": weights,
+        "multiply_adds_per_pixel": macs,
+        "multiply_adds_per_second": round(macs as f64 * pixels, 0),
+        "metadata": metadata,
+        "model_layers": layers,
+    })
+}
+
+fn round(x: f64, digits: i32) -> f64 {
+    let scale = 10f64.powi(digits);
+    (x * scale).round() / scale
+}
+
+/// The same for people: fields a line each, lists of objects as tables.
+fn table(value: &Value) -> String {
+    let mut out = String::new();
+    for (key, value) in value.as_object().into_iter().flatten() {
+        match value {
+            Value::Object(fields) if fields.values().all(|v| !v.is_object()) => {
+                let _ = writeln!(out, "{key}");
+                for (key, value) in fields {
+                    let _ = writeln!(out, "  {key:<24} {}", plain(value));
+                }
+            }
+            Value::Object(rows) => {
+                let rows: Vec<(String, &Value)> =
+                    rows.iter().map(|(k, v)| (k.clone(), v)).collect();
+                columns(&mut out, key, &rows);
+            }
+            Value::Array(rows) => {
+                let rows: Vec<(String, &Value)> = rows
+                    .iter()
+                    .enumerate()
+                    .map(|(i, v)| (i.to_string(), v))
+                    .collect();
+                columns(&mut out, key, &rows);
+            }
+            value => {
+                let _ = writeln!(out, "{key:<26} {}", plain(value));
+            }
+        }
+    }
+    out
+}
+
+/// A table: a heading, then a line per row; its columns are the fields that any row has.
+fn columns(out: &mut String, title: &str, rows: &[(String, &Value)]) {
+    let mut fields: Vec<&String> = Vec::new();
+    for key in rows
+        .iter()
+        .filter_map(|(_, row)| row.as_object())
+        .flat_map(|row| row.keys())
+    {
+        if !fields.contains(&key) {
+            fields.push(key);
+        }
+    }
+    let mut lines = vec![[title.to_string()]
+        .into_iter()
+        .chain(fields.iter().map(|f| f.to_string()))
+        .collect::<Vec<_>>()];
+    for (name, row) in rows {
+        let cell = |field: &&String| row.get(field.as_str()).map_or(String::new(), plain);
+        lines.push(
+            [format!("  {name}")]
+                .into_iter()
+                .chain(fields.iter().map(cell))
+                .collect(),
+        );
+    }
+    let width = |column: usize| {
+        lines
+            .iter()
+            .map(|line| line[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..=fields.len()).map(width).collect();
+    for line in &lines {
+        let cells: Vec<String> = line
+            .iter()
+            .zip(&widths)
+            .map(|(cell, &width)| format!("{cell:<width$}"))
+            .collect();
+        let _ = writeln!(out, "{}", cells.join("  ").trim_end());
+    }
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => "-".into(),
+        Value::Bool(true) => "yes".into(),
+        Value::Bool(false) => "no".into(),
+        Value::String(text) if text.contains('\n') => {
+            format!("({} lines, shown by --json)", text.lines().count())
+        }
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_line_up() {
+        let value = json!({ "bytes": 7, "chunks": [{ "name": "HEAD", "sound": true }, { "name": "x", "index": 3 }] });
+        let text = table(&value);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 4);
+        let column = lines[1].find("sound").unwrap();
+        assert_eq!(lines[2].find("yes"), Some(column));
+        assert_eq!(lines[3].find('3'), lines[1].find("index"));
+    }
+}

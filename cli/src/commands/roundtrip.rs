@@ -1,0 +1,152 @@
+//! `sparc roundtrip`.
+
+use crate::args::Roundtrip;
+use crate::batch;
+use crate::codec;
+use crate::coding;
+use crate::commands::plot;
+use crate::fault::{Failure, Fault, OfFile};
+use crate::measures::{self, Measures};
+use crate::models::{self, Given};
+use crate::output::{self, in_folder};
+use crate::progress::Progress;
+use codec_audio::wav;
+use std::path::Path;
+use std::time::Instant;
+
+/// One line of the table.
+struct Row {
+    name: String,
+    seconds: f64,
+    bytes: usize,
+    measures: Measures,
+    encoding: f64,
+    decoding: f64,
+}
+
+/// Takes every input through the codec and prints a table. One at a time, so that the times are true.
+pub fn run(args: &Roundtrip, quiet: bool) -> Vec<Failure> {
+    if let Err(fault) = output::make_folder(&args.out_dir) {
+        return vec![fault.of(args.out_dir.display())];
+    }
+    let mut failures = Vec::new();
+    let mut rows = Vec::new();
+    let progress = Progress::spinner(quiet, "");
+    for input in &args.inputs {
+        match one(args, input, quiet, &progress) {
+            Ok(row) => rows.push(row),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    drop(progress);
+    if !rows.is_empty() {
+        let text = format!(
+            "{}\n.sparc, .wav and .png files are in {}\n",
+            table(&rows),
+            args.out_dir.display()
+        );
+        if let Err(fault) = output::print(&text) {
+            failures.push(fault.of(batch::name_of_output(Path::new("-"))));
+        }
+    }
+    failures
+}
+
+fn one(args: &Roundtrip, input: &Path, quiet: bool, progress: &Progress) -> Result<Row, Failure> {
+    let name = batch::name(input);
+    let of_input = |fault: Fault| fault.of(&name);
+    let clip = codec_audio::read(input).of(&name)?;
+    let (settings, target) = coding::settings(&args.coding, clip.channels.len())?;
+    let candidates = coding::candidates(&args.coding, &settings, target, clip.channels.len());
+    let model = models::for_encoding(args.coding.model.as_deref(), &settings)?;
+
+    progress.say(format!("{name}: encoding"));
+    let start = Instant::now();
+    let coded = codec::encode(
+        &clip,
+        &candidates,
+        target,
+        model.as_ref(),
+        args.coding.embed_model,
+    )
+    .map_err(of_input)?;
+    let encoding = start.elapsed().as_secs_f64();
+    if !quiet {
+        coded.warn(&name, progress);
+    }
+    let bytes = coded.bytes;
+
+    progress.say(format!("{name}: decoding"));
+    let given = model.map_or(Given::None, |loaded| Given::File(Box::new(loaded)));
+    let start = Instant::now();
+    let stream = codec::read(&bytes).map_err(of_input)?;
+    let decoded = codec::decode(&stream, &given).map_err(of_input)?;
+    let decoding = start.elapsed().as_secs_f64();
+
+    progress.say(format!("{name}: measuring and drawing"));
+    let measures = measures::compare(&clip, &decoded).map_err(of_input)?;
+    let picture = in_folder(&args.out_dir, input, "png");
+    let png = plot::of_stream(&stream, &given, 0, &name).map_err(of_input)?;
+    let wav = wav::write(&decoded, wav::Depth::Pcm16).of(&name)?;
+    let named = |extension: &str| in_folder(&args.out_dir, input, extension);
+    for (path, bytes) in [
+        (named("sparc"), &bytes),
+        (named("decoded.wav"), &wav),
+        (picture, &png),
+    ] {
+        output::write(&path, bytes).map_err(|fault| fault.of(path.display()))?;
+    }
+    Ok(Row {
+        name,
+        seconds: clip.seconds(),
+        bytes: bytes.len(),
+        measures,
+        encoding,
+        decoding,
+    })
+}
+
+/// Columns of the measures, by name and heading.
+const MEASURES: [(&str, &str); 4] = [
+    (measures::PESQ_WB, "PESQ-WB"),
+    (measures::PESQ_NB, "PESQ-NB"),
+    (measures::STOI, "STOI"),
+    (measures::LOG_SPECTRAL, "LSE dB^2"),
+];
+
+fn table(rows: &[Row]) -> String {
+    let width = rows
+        .iter()
+        .map(|row| row.name.chars().count())
+        .max()
+        .unwrap_or(0)
+        .max(4);
+    let mut text = format!(
+        "{:<width$} {:>8} {:>8} {:>7}",
+        "file", "seconds", "bytes", "kbit/s"
+    );
+    for (_, heading) in MEASURES {
+        text += &format!(" {heading:>9}");
+    }
+    text += "    encode    decode\n";
+    for row in rows {
+        let rate = codec::kilobits(row.bytes, row.seconds);
+        text += &format!(
+            "{:<width$} {:>8.2} {:>8} {rate:>7.2}",
+            row.name, row.seconds, row.bytes
+        );
+        for (name, _) in MEASURES {
+            text += &match row.measures.get(name) {
+                Some(value) => format!(" {value:>9.3}"),
+                None => format!(" {:>9}", "-"),
+            };
+        }
+        // As multiples of real time: more is faster.
+        let speed = |seconds: f64| format!(" {:>8.1}x", row.seconds / seconds.max(1e-9));
+        text += &speed(row.encoding);
+        text += &speed(row.decoding);
+        text.push('\n');
+    }
+    text.truncate(text.trim_end().len());
+    text
+}

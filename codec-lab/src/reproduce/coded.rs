@@ -1,0 +1,380 @@
+//! One clip through a real file and back, and what is left of it.
+
+use super::clips::Excerpt;
+use codec_core::analysis::Analysis;
+use codec_core::decode::phases::{rebuild_by, Block, Method};
+use codec_core::decode::{clip, dense_images};
+use codec_core::encoder::Encoded;
+use codec_core::settings::Settings;
+use codec_core::transform::stft::{Complex32, Transform};
+use codec_format::header::{Header, ModelId, Signal};
+use codec_format::model::Model;
+use codec_format::symbols::Segment;
+use codec_format::{Event, Limits, StreamReader, StreamWriter};
+use codec_train::{Error, Result};
+use ndarray::Array2;
+
+/// A network under the name it has in the report.
+#[derive(Debug, Clone)]
+pub struct NamedModel {
+    /// File name without folder and extension.
+    pub name: String,
+    /// What a header calls it.
+    pub id: ModelId,
+    /// The network.
+    pub model: Model,
+}
+
+impl NamedModel {
+    /// A network from the bytes of a model file.
+    ///
+    /// # Errors
+    /// [`Error::Format`] for what is no model file.
+    pub fn read(name: impl Into<String>, file: &[u8]) -> Result<Self> {
+        Ok(NamedModel {
+            name: name.into(),
+            id: codec_format::model_file::model_id(file),
+            model: codec_format::model_file::read(file, &Limits::default())?,
+        })
+    }
+}
+
+/// What was measured of one clip, or the means over several. `None` where a measure has no meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Measured {
+    /// Bytes of the whole `.sparc` file, without a model.
+    pub bytes: Option<f64>,
+    /// Seconds of sound.
+    pub seconds: f64,
+    /// Mean squared error of the completed log-power image, dB^2, levels below the image's floor counted as the
+    /// floor.
+    pub mse: Option<f64>,
+    /// Wide-band PESQ (P.862.2).
+    pub pesq_wb: Option<f64>,
+    /// Narrow-band PESQ (P.862.1) at 8 kHz.
+    pub pesq_nb: Option<f64>,
+    /// Intelligibility.
+    pub stoi: Option<f64>,
+    /// Share of the phases that are stored, 0..=1.
+    pub phases: Option<f64>,
+}
+
+impl Measured {
+    /// Thousand bits a second of the file.
+    #[must_use]
+    pub fn kilobits(&self) -> Option<f64> {
+        self.bytes
+            .map(|bytes| bytes * 8.0 / self.seconds.max(1e-9) / 1000.0)
+    }
+
+    /// Means over clips; a measure is the mean over those clips that have it.
+    #[must_use]
+    pub fn mean(all: &[Measured]) -> Measured {
+        let mean = |get: &dyn Fn(&Measured) -> Option<f64>| {
+            let known: Vec<f64> = all.iter().filter_map(get).collect();
+            (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
+        };
+        Measured {
+            bytes: mean(&|m| m.bytes),
+            seconds: mean(&|m| Some(m.seconds)).unwrap_or_default(),
+            mse: mean(&|m| m.mse),
+            pesq_wb: mean(&|m| m.pesq_wb),
+            pesq_nb: mean(&|m| m.pesq_nb),
+            stoi: mean(&|m| m.stoi),
+            phases: mean(&|m| m.phases),
+        }
+    }
+
+    /// The sound measures of `decoded` against `clip`.
+    #[must_use]
+    pub fn of_sound(clip: &[f32], decoded: &[f32], rate: u32) -> Measured {
+        let len = clip.len().min(decoded.len());
+        let (x, y) = (&clip[..len], &decoded[..len]);
+        let narrow = |x: &[f32]| {
+            if rate == 16_000 {
+                halved(x)
+            } else {
+                x.to_vec()
+            }
+        };
+        Measured {
+            seconds: clip.len() as f64 / f64::from(rate),
+            pesq_wb: codec_metrics::pesq_wb(x, y).ok(),
+            pesq_nb: codec_metrics::pesq_nb(&narrow(x), &narrow(y), 8_000).ok(),
+            stoi: codec_metrics::stoi(x, y, rate).ok(),
+            ..Measured::default()
+        }
+    }
+}
+
+/// Every second sample, after a low-pass filter that is flat to 3.8 kHz of 16 and 80 dB down from 4.2.
+#[must_use]
+pub fn halved(x: &[f32]) -> Vec<f32> {
+    const HALF: i64 = 128;
+    let tap = |k: i64| {
+        let t = k as f64;
+        let sinc = if k == 0 {
+            0.5
+        } else {
+            (std::f64::consts::PI * t / 2.0).sin() / (std::f64::consts::PI * t)
+        };
+        let turn = std::f64::consts::PI * t / (HALF + 1) as f64;
+        let blackman = 0.42 + 0.5 * turn.cos() + 0.08 * (2.0 * turn).cos();
+        (sinc * blackman) as f32
+    };
+    let taps: Vec<f32> = (-HALF..=HALF).map(tap).collect();
+    (0..x.len() as i64)
+        .step_by(2)
+        .map(|at| {
+            let from = (at - HALF).max(0);
+            let to = (at + HALF + 1).min(x.len() as i64);
+            (from..to)
+                .map(|i| x[i as usize] * taps[(i - at + HALF) as usize])
+                .sum()
+        })
+        .collect()
+}
+
+/// A `.sparc` file, read back.
+#[derive(Debug, Clone)]
+pub struct Coded {
+    /// Bytes of the file.
+    pub bytes: usize,
+    /// Its header.
+    pub header: Header,
+    /// Its segments.
+    pub segments: Vec<Segment>,
+}
+
+impl Coded {
+    /// Writes the symbols of a clip of `samples` samples as a file and reads them back.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if writing or reading fails, damage included.
+    pub fn new(encoded: &Encoded, samples: usize) -> Result<Self> {
+        let mut file = Vec::new();
+        let mut writer = StreamWriter::new(&encoded.header, &Limits::default(), &mut file)?;
+        for segment in &encoded.segments {
+            writer.segment(segment, &mut file)?;
+        }
+        writer.finish(samples as u64, &mut file)?;
+        let mut reader = StreamReader::new(&Limits::default());
+        reader.push(&file);
+        reader.finish();
+        let mut segments = Vec::new();
+        let mut header = encoded.header.clone();
+        while let Some(event) = reader.next_event()? {
+            match event {
+                Event::Header(found) => header = *found,
+                Event::Segment(segment) => segments.push(segment),
+                Event::DamagedSegment { error, .. } => return Err(error.into()),
+                _ => {}
+            }
+        }
+        Ok(Coded {
+            bytes: file.len(),
+            header,
+            segments,
+        })
+    }
+
+    /// Decodes to PCM of one channel.
+    ///
+    /// # Errors
+    /// [`Error::Core`] if the model does not fit.
+    pub fn decode(&self, model: Option<&Model>) -> Result<Vec<f32>> {
+        let mut pcm = clip(&self.header, model, &self.segments)?;
+        Ok(pcm.swap_remove(0))
+    }
+
+    /// The completed image in dB, fine frames x bins.
+    ///
+    /// # Errors
+    /// [`Error::Core`] if the model does not fit.
+    pub fn image(&self, model: Option<&Model>) -> Result<Array2<f32>> {
+        let (mut images, _) = dense_images(&self.header, model, &self.segments)?;
+        Ok(images.swap_remove(0))
+    }
+
+    /// The mask, frames x bins, 1 where a pixel is kept.
+    #[must_use]
+    pub fn mask(&self) -> Array2<f32> {
+        let images = || self.segments.iter().filter_map(|s| s.channels.first());
+        let bits: Vec<f32> = images()
+            .flat_map(|image| image.mask().iter().by_vals().map(f32::from))
+            .collect();
+        let bins = self.header.stft.bins();
+        Array2::from_shape_vec((bits.len() / bins, bins), bits).unwrap_or_default()
+    }
+
+    /// Share of pixels whose phase is stored.
+    #[must_use]
+    pub fn stored_phases(&self) -> f64 {
+        let images = || self.segments.iter().flat_map(|s| &s.channels);
+        let pixels: usize = images().map(|i| i.mask().len()).sum();
+        let stored: usize = images().map(|i| i.phases.angles.len()).sum();
+        stored as f64 / pixels.max(1) as f64
+    }
+
+    /// The level of the image's floor, dB.
+    #[must_use]
+    pub fn origin(&self) -> f32 {
+        codec_core::quantise::levels::origin(&self.header.quantiser)
+    }
+}
+
+/// Mean squared difference of two images in dB, whatever lies below `floor` raised to it: dB^2.
+#[must_use]
+pub fn image_error(wanted: &Array2<f32>, found: &Array2<f32>, floor: f32) -> Option<f64> {
+    if wanted.dim() != found.dim() || wanted.is_empty() {
+        return None;
+    }
+    let sum: f64 = wanted
+        .iter()
+        .zip(found)
+        .map(|(a, b)| f64::from(a.max(floor) - b.max(floor)).powi(2))
+        .sum();
+    Some(sum / wanted.len() as f64)
+}
+
+/// A clip with the analysis that all experiments on one grid share.
+#[derive(Debug)]
+pub struct Subject<'a> {
+    /// The clip.
+    pub clip: &'a Excerpt,
+    /// Its sample rate, Hz.
+    pub rate: u32,
+    /// Its spectra.
+    pub analysis: Analysis,
+    /// Its levels in dB, frames x bins.
+    pub levels: Array2<f32>,
+}
+
+impl<'a> Subject<'a> {
+    /// Analyses a clip on the grid of `settings`.
+    ///
+    /// # Errors
+    /// [`Error::Core`] for settings out of range.
+    pub fn new(clip: &'a Excerpt, settings: &Settings) -> Result<Self> {
+        let analysis = Analysis::of(std::slice::from_ref(&clip.pcm), settings)?;
+        let levels = analysis.levels(0).to_owned();
+        Ok(Subject {
+            clip,
+            rate: settings.rate,
+            analysis,
+            levels,
+        })
+    }
+
+    /// The source as a header tells it.
+    #[must_use]
+    pub fn signal(&self) -> Signal {
+        Signal {
+            rate: self.rate,
+            channels: 1,
+        }
+    }
+
+    /// The clip through a file with these settings.
+    ///
+    /// # Errors
+    /// As [`codec_core::encoder::encode_analysis`] and [`Coded::new`].
+    pub fn code(&self, settings: &Settings, model: &NamedModel) -> Result<Coded> {
+        let samples = self.clip.pcm.len();
+        let encoded = codec_core::encoder::encode_analysis(
+            &self.analysis,
+            self.signal(),
+            samples as u64,
+            settings,
+            Some(model.id),
+        )?;
+        Coded::new(&encoded, samples)
+    }
+
+    /// Everything measured of a file as any decoder plays it.
+    ///
+    /// # Errors
+    /// [`Error::Core`] if the model does not fit.
+    pub fn measure(&self, coded: &Coded, model: &NamedModel) -> Result<Measured> {
+        let decoded = coded.decode(Some(&model.model))?;
+        let image = coded.image(Some(&model.model))?;
+        Ok(Measured {
+            bytes: Some(coded.bytes as f64),
+            mse: image_error(&self.levels, &image, coded.origin()),
+            phases: Some(coded.stored_phases()),
+            ..Measured::of_sound(&self.clip.pcm, &decoded, self.rate)
+        })
+    }
+
+    /// PCM from an image in dB whose phases `method` finds, all frames at once.
+    ///
+    /// # Errors
+    /// [`Error::Core`] for a transform that is not supported.
+    pub fn sound_without_phases(
+        &self,
+        image: &Array2<f32>,
+        header: &Header,
+        method: &Method,
+    ) -> Result<Vec<f32>> {
+        let transform = Transform::new(&header.stft, usize::from(header.stft.hop))?;
+        let magnitudes = image.mapv(|level| 10f32.powf(level / 20.0));
+        let block = Block {
+            magnitudes: magnitudes.view(),
+            known: &[],
+            stored: &[],
+            first_frame: 0,
+        };
+        let spectra: Vec<Complex32> = rebuild_by(&transform, &block, method);
+        let spectra = Array2::from_shape_vec(image.dim(), spectra)
+            .map_err(|e| Error::Config(format!("spectra and image differ in shape: {e}")))?;
+        Ok(transform.synthesise(spectra.view(), self.clip.pcm.len()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halving_keeps_what_is_below_four_kilohertz_and_nothing_else() {
+        let tone = |hz: f32| -> Vec<f32> {
+            (0..8000)
+                .map(|i| (std::f32::consts::TAU * hz * i as f32 / 16_000.0).sin())
+                .collect()
+        };
+        let power = |x: &[f32]| x[500..3500].iter().map(|x| x * x).sum::<f32>() / 3000.0;
+        assert!((power(&halved(&tone(1_000.0))) - 0.5).abs() < 1e-3);
+        assert!((power(&halved(&tone(3_700.0))) - 0.5).abs() < 1e-2);
+        assert!(power(&halved(&tone(4_300.0))) < 1e-6);
+        assert_eq!(halved(&[0.0; 7]).len(), 4);
+    }
+
+    #[test]
+    fn errors_below_the_floor_do_not_count() {
+        let a = Array2::from_elem((2, 2), -100.0);
+        let mut b = Array2::from_elem((2, 2), -90.0);
+        assert_eq!(image_error(&a, &b, -80.0), Some(0.0));
+        b[(0, 0)] = -76.0;
+        assert_eq!(image_error(&a, &b, -80.0), Some(4.0));
+        assert_eq!(image_error(&a, &Array2::zeros((1, 2)), -80.0), None);
+    }
+
+    #[test]
+    fn means_skip_what_is_not_defined() {
+        let one = Measured {
+            bytes: Some(100.0),
+            seconds: 1.0,
+            ..Measured::default()
+        };
+        let two = Measured {
+            bytes: None,
+            seconds: 3.0,
+            mse: Some(4.0),
+            ..Measured::default()
+        };
+        let mean = Measured::mean(&[one, two]);
+        assert_eq!((mean.bytes, mean.mse), (Some(100.0), Some(4.0)));
+        assert_eq!(mean.seconds, 2.0);
+        assert_eq!(one.kilobits(), Some(0.8));
+    }
+}
