@@ -20,3 +20,14 @@ pub enum Error {
     #[error("{0}")]
     Resample(String),
 }
+
+impl From<sparc::Error> for Error {
+    fn from(error: sparc::Error) -> Self {
+        let message = error.to_string();
+        match error {
+            sparc::Error::Limit(_) => Error::Limit(message),
+            sparc::Error::Audio(_) => Error::Input(message),
+            _ => Error::Resample(message),
+        }
+    }
+}

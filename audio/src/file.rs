@@ -57,7 +57,7 @@ pub fn clip(bytes: Vec<u8>) -> Result<Clip> {
 
 /// Whether these bytes begin as a `.sparc` file does (Spec §2).
 pub fn is_sparc(bytes: &[u8]) -> bool {
-    bytes.starts_with(&codec_format::SIGNATURE)
+    bytes.starts_with(&sparc::codec_format::SIGNATURE)
 }
 
 /// What an I/O error says, as part of a sentence about the file.

@@ -1,7 +1,7 @@
 //! FLAC, MP3, Ogg Vorbis and AAC files, by symphonia.
 
 use crate::error::{Error, Result};
-use crate::{check_rate, check_size, Clip};
+use crate::{check_size, Clip};
 use std::io::{Cursor, ErrorKind};
 use symphonia::core::codecs::audio::AudioDecoderOptions;
 use symphonia::core::errors::Error as Failure;
@@ -84,7 +84,7 @@ fn read_track(bytes: Vec<u8>) -> Result<Clip> {
         packets += 1;
         let (rate, count) = (decoded.spec().rate(), decoded.num_planes());
         if clip.channels.is_empty() {
-            check_rate(rate)?;
+            sparc::pcm::check_rate(rate)?;
             clip = Clip {
                 rate,
                 channels: vec![Vec::new(); count],

@@ -1,7 +1,7 @@
 //! WAV files, by hound.
 
 use crate::error::{Error, Result};
-use crate::{check_rate, check_size, Clip};
+use crate::{check_size, Clip};
 use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
 use std::io::Cursor;
 
@@ -26,7 +26,7 @@ pub fn read(mut bytes: Vec<u8>) -> Result<Clip> {
     let spec = reader.spec();
     let length = reader.duration();
     let count = usize::from(spec.channels);
-    check_rate(spec.sample_rate)?;
+    sparc::pcm::check_rate(spec.sample_rate)?;
     check_size(u64::from(length), count)?;
     // The header's word is not taken for how much to allocate: the file is at least this long.
     let room = (length as usize).min(bytes.len() / count.max(1));

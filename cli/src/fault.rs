@@ -115,6 +115,20 @@ impl From<codec_core::Error> for Fault {
     }
 }
 
+impl From<sparc::Error> for Fault {
+    fn from(error: sparc::Error) -> Self {
+        let message = error.to_string();
+        match error {
+            sparc::Error::Stream(_) => Fault::Stream(message),
+            sparc::Error::Limit(_) => Fault::Limit(message),
+            sparc::Error::Model(_) => Fault::Model(message),
+            sparc::Error::Audio(_) => Fault::Input(message),
+            sparc::Error::Options(_) => Fault::Arguments(message),
+            _ => Fault::Other(message),
+        }
+    }
+}
+
 impl From<codec_audio::Error> for Fault {
     fn from(error: codec_audio::Error) -> Self {
         let message = error.to_string();

@@ -1,0 +1,200 @@
+//! From bytes to segments in order, lost ones included: what every way to decode begins with.
+
+use crate::decoder::{Damage, Decoding};
+use crate::error::{Error, Result};
+use crate::models::Network;
+use alloc::format;
+use alloc::sync::Arc;
+use codec_format::header::Header;
+use codec_format::symbols::Segment;
+use codec_format::{Event, StreamReader};
+
+/// Lost segments that are concealed whatever the rest of the stream is like.
+const CONCEALED_ANYWAY: u64 = 60;
+
+/// What comes next.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// The next segment.
+    Segment(Segment),
+    /// A lost segment of so many frames.
+    Lost {
+        /// Its frames.
+        frames: usize,
+    },
+    /// Nothing: so many samples per channel of the source are complete.
+    End {
+        /// Samples per channel at the source's rate.
+        total: u64,
+    },
+}
+
+/// A stream on its way from bytes to segments.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    reader: StreamReader,
+    decoding: Decoding,
+    /// Most samples over all channels.
+    samples: u64,
+    embedded: Option<Arc<Network>>,
+    /// A segment that waits for lost ones before it.
+    waiting: Option<Segment>,
+    /// The number of samples, at the end.
+    total: Option<u64>,
+    /// Index of the next segment.
+    next: u32,
+    damage: Damage,
+}
+
+impl Intake {
+    /// At the start of a stream of at most `samples` samples over all channels.
+    pub(crate) fn new(decoding: &Decoding, samples: u64) -> Self {
+        Intake {
+            reader: StreamReader::new(&decoding.limits),
+            decoding: decoding.clone(),
+            samples,
+            embedded: None,
+            waiting: None,
+            total: None,
+            next: 0,
+            damage: Damage::default(),
+        }
+    }
+
+    /// The same for segments from `first` on, the ones before being left out on purpose.
+    pub(crate) fn from_segment(self, first: u32) -> Self {
+        Intake {
+            next: first,
+            ..self
+        }
+    }
+
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        self.reader.push(bytes);
+    }
+
+    pub(crate) fn finish(&mut self) {
+        self.reader.finish();
+    }
+
+    pub(crate) fn header(&self) -> Option<&Header> {
+        self.reader.header()
+    }
+
+    pub(crate) fn damage(&self) -> &Damage {
+        &self.damage
+    }
+
+    /// The network that the header asks for; `None` where the image is to be interpolated.
+    pub(crate) fn network(&self) -> Result<Option<Arc<Network>>> {
+        let networks = &self.decoding.networks;
+        let Some(wanted) = self.header().and_then(|header| header.model) else {
+            return Ok(None);
+        };
+        if networks.interpolate {
+            return Ok(None);
+        }
+        match networks.find(wanted, self.embedded.as_ref()) {
+            Some(network) => Ok(Some(network)),
+            None => Err(Error::Model(format!(
+                "needs model {wanted}, which is not at hand"
+            ))),
+        }
+    }
+
+    /// The next step; `None` while more bytes are needed, and after the end.
+    pub(crate) fn step(&mut self) -> Result<Option<Step>> {
+        loop {
+            if let Some(segment) = self.waiting.take() {
+                if segment.index == self.next {
+                    self.next += 1;
+                    self.damage.segments += 1;
+                    return Ok(Some(Step::Segment(segment)));
+                }
+                self.waiting = Some(segment);
+                return self.lost(None).map(Some);
+            }
+            if let Some(total) = self.total {
+                let wanted = self.header().map_or(0, |header| header.segments_for(total));
+                if u64::from(self.next) < wanted {
+                    return self.lost(Some(total)).map(Some);
+                }
+                // Asked again, the reader has nothing more.
+                self.total = None;
+                return Ok(Some(Step::End { total }));
+            }
+            match self.reader.next_event()? {
+                None => return Ok(None),
+                Some(Event::Header(header)) => {
+                    if let Some(total) = header.total_samples {
+                        self.check_length(&header, total)?;
+                    }
+                }
+                Some(Event::Model(file)) => {
+                    if self.decoding.networks.embedded {
+                        self.embedded = Some(Arc::new(Network::read(&file)?));
+                    }
+                }
+                Some(Event::Segment(segment)) => {
+                    self.check_gap(u64::from(segment.index))?;
+                    if segment.index >= self.next {
+                        self.waiting = Some(segment);
+                    }
+                }
+                Some(Event::DamagedSegment { error, .. }) => {
+                    self.damage.places += 1;
+                    self.damage.first.get_or_insert(error);
+                }
+                Some(Event::End { total }) => {
+                    if let Some(header) = self.header().cloned() {
+                        self.check_length(&header, total)?;
+                        self.check_gap(header.segments_for(total))?;
+                    }
+                    self.total = Some(total);
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// Notes that the next segment is lost.
+    fn lost(&mut self, total: Option<u64>) -> Result<Step> {
+        let frames = self.header().map_or(0, |header| {
+            let length = u64::from(header.segment_frames);
+            let left = total.map_or(length, |total| {
+                let before = u64::from(self.next) * length;
+                header.frames_for(total).saturating_sub(before)
+            });
+            left.min(length) as usize
+        });
+        self.next += 1;
+        self.damage.segments += 1;
+        self.damage.concealed += 1;
+        Ok(Step::Lost { frames })
+    }
+
+    /// A few bytes must not claim hours that they do not hold.
+    fn check_gap(&self, upcoming: u64) -> Result<()> {
+        let gap = upcoming.saturating_sub(u64::from(self.next));
+        let lost = gap + u64::from(self.damage.concealed);
+        let sound = u64::from(self.damage.segments - self.damage.concealed);
+        if lost > CONCEALED_ANYWAY + 10 * sound {
+            return Err(Error::Stream(format!(
+                "{lost} of its segments are missing, and only {sound} are there"
+            )));
+        }
+        Ok(())
+    }
+
+    fn check_length(&self, header: &Header, total: u64) -> Result<()> {
+        let samples = total.saturating_mul(u64::from(header.source.channels));
+        let most = samples.max(header.coded_samples(total));
+        if most > self.samples {
+            let limit = self.samples;
+            return Err(Error::Limit(format!(
+                "{most} samples exceed the limit of {limit}"
+            )));
+        }
+        Ok(())
+    }
+}

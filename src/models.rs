@@ -1,0 +1,170 @@
+//! Completion networks: built in, from files, or within a stream.
+
+use crate::error::{Error, Result};
+use alloc::format;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use codec_format::header::ModelId;
+use codec_format::model::Model;
+use codec_format::{model_file, Limits};
+
+/// A network, its id, and the file it came from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Network {
+    /// The first bytes of the file's hash: what a stream names it by (Spec §7.1).
+    pub id: ModelId,
+    /// What the file holds.
+    pub model: Model,
+    /// The file.
+    pub file: Vec<u8>,
+}
+
+impl Network {
+    /// Reads the bytes of a `.sparcmodel` file.
+    ///
+    /// # Errors
+    /// [`Error::Model`] for bytes that are no usable model, [`Error::Limit`] for one that is too large.
+    pub fn read(file: &[u8]) -> Result<Self> {
+        let model = model_file::read(file, &Limits::default()).map_err(|error| match error {
+            codec_format::Error::LimitExceeded { .. } => Error::from(error),
+            error => Error::Model(format!("is not a usable model: {error}")),
+        })?;
+        Ok(Network {
+            id: model_file::model_id(file),
+            model,
+            file: file.to_vec(),
+        })
+    }
+}
+
+/// The networks a decoder may use, and the order it looks for them: those given, the one within the stream, those built in.
+#[derive(Debug, Clone)]
+pub struct Networks {
+    given: Vec<Arc<Network>>,
+    /// Whether streams may bring one along.
+    pub(crate) embedded: bool,
+    built_in: bool,
+    pub(crate) interpolate: bool,
+}
+
+impl Default for Networks {
+    /// Those built in, and those within streams.
+    fn default() -> Self {
+        Networks {
+            given: Vec::new(),
+            embedded: true,
+            built_in: true,
+            interpolate: false,
+        }
+    }
+}
+
+impl Networks {
+    /// With another network at hand.
+    #[must_use]
+    pub fn with(mut self, network: Arc<Network>) -> Self {
+        self.given.push(network);
+        self
+    }
+
+    /// None at all: images are completed by interpolation, whatever the stream asks for.
+    #[must_use]
+    pub fn none() -> Self {
+        Networks {
+            interpolate: true,
+            ..Networks::default()
+        }
+    }
+
+    /// The network of an id, if it is at hand.
+    pub(crate) fn find(
+        &self,
+        id: ModelId,
+        embedded: Option<&Arc<Network>>,
+    ) -> Option<Arc<Network>> {
+        let of_id = |network: &&Arc<Network>| network.id == id;
+        let given = self.given.iter().chain(embedded).find(of_id).cloned();
+        given.or_else(|| if self.built_in { by_id(id) } else { None })
+    }
+}
+
+/// A network that is part of this crate.
+#[cfg(feature = "networks")]
+struct BuiltIn {
+    name: &'static str,
+    file: &'static [u8],
+    /// The sparsity it was trained at; none for a range of them.
+    sparsity: Option<f32>,
+}
+
+#[cfg(feature = "networks")]
+macro_rules! built_in {
+    ($($name:literal $sparsity:expr),*) => {
+        [$(BuiltIn {
+            name: $name,
+            file: include_bytes!(concat!("../models/", $name, ".sparcmodel")),
+            sparsity: $sparsity,
+        }),*]
+    };
+}
+
+/// The speech network, and the thesis' for its four sparsities.
+#[cfg(feature = "networks")]
+static BUILT_IN: [BuiltIn; 5] = built_in!(
+    "speech" None, "thesis-80" Some(0.80), "thesis-85" Some(0.85), "thesis-90" Some(0.90), "thesis-95" Some(0.95)
+);
+
+/// What the files say, each read when first asked for.
+#[cfg(all(feature = "networks", feature = "std"))]
+static LOADED: [std::sync::OnceLock<Option<Arc<Network>>>; BUILT_IN.len()] =
+    [const { std::sync::OnceLock::new() }; BUILT_IN.len()];
+
+#[cfg(all(feature = "networks", feature = "std"))]
+fn load(at: usize) -> Option<Arc<Network>> {
+    let read = || Network::read(BUILT_IN[at].file).ok().map(Arc::new);
+    LOADED[at].get_or_init(read).clone()
+}
+
+#[cfg(all(feature = "networks", not(feature = "std")))]
+fn load(at: usize) -> Option<Arc<Network>> {
+    Network::read(BUILT_IN[at].file).ok().map(Arc::new)
+}
+
+/// Names of the built-in networks: those of their files in `models`, without the extension. None without the feature
+/// `networks`.
+#[must_use]
+pub fn names() -> Vec<&'static str> {
+    #[cfg(feature = "networks")]
+    return BUILT_IN.iter().map(|built_in| built_in.name).collect();
+    #[cfg(not(feature = "networks"))]
+    Vec::new()
+}
+
+/// The built-in network of a name.
+#[must_use]
+pub fn by_name(name: &str) -> Option<Arc<Network>> {
+    #[cfg(feature = "networks")]
+    return load(BUILT_IN.iter().position(|built_in| built_in.name == name)?);
+    #[cfg(not(feature = "networks"))]
+    {
+        let _ = name;
+        None
+    }
+}
+
+/// The built-in network of an id.
+#[must_use]
+pub fn by_id(id: ModelId) -> Option<Arc<Network>> {
+    names()
+        .into_iter()
+        .filter_map(by_name)
+        .find(|network| network.id == id)
+}
+
+/// The name of the built-in network of an id.
+#[must_use]
+pub fn name_of(id: ModelId) -> Option<&'static str> {
+    names()
+        .into_iter()
+        .find(|name| by_name(name).is_some_and(|network| network.id == id))
+}
