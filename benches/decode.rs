@@ -5,13 +5,11 @@ mod support;
 
 use codec_core::decode::phases;
 use codec_core::decode::{dense_images, Decoder};
-use codec_core::encoder::{encode, Encoded};
-use codec_core::rate::{encode_to_bitrate, speech_settings};
-use codec_core::settings::Settings;
+use codec_core::encode::{Clip, Encoding, Settings, Target};
 use codec_core::transform::stft::Transform;
 use codec_format::limits::Limits;
 use codec_format::model::Model;
-use codec_format::{Event, StreamReader, StreamWriter};
+use codec_format::{Event, StreamReader};
 use criterion::Criterion;
 use std::hint::black_box;
 use support::{criterion, default_model, voice, whole, RealTime, RATE, SECONDS, SOURCE};
@@ -19,21 +17,18 @@ use support::{criterion, default_model, voice, whole, RealTime, RATE, SECONDS, S
 const TOTAL: u64 = SECONDS as u64 * RATE as u64;
 const BITRATE: u32 = 6_000;
 
-fn fitted(pcm: &[Vec<f32>]) -> Encoded {
-    encode_to_bitrate(pcm, SOURCE, TOTAL, BITRATE, &speech_settings(BITRATE), None)
-        .expect("the clip encodes")
-        .encoded
+fn encoded(pcm: &[Vec<f32>], target: Target) -> Encoding {
+    let clip = Clip {
+        channels: pcm,
+        source: SOURCE,
+        total_samples: TOTAL,
+    };
+    let encoding = clip.encode(target, &Settings::speech_at(BITRATE), None);
+    encoding.expect("the clip encodes")
 }
 
-fn file(encoded: &Encoded) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut writer =
-        StreamWriter::new(&encoded.header, &Limits::default(), &mut out).expect("a good header");
-    for segment in &encoded.segments {
-        writer.segment(segment, &mut out).expect("good symbols");
-    }
-    writer.finish(TOTAL, &mut out).expect("all segments");
-    out
+fn file(encoding: &Encoding) -> Vec<u8> {
+    encoding.file(None).expect("good symbols")
 }
 
 /// Bytes to PCM, or to nothing where `decoder` is `None`: reading alone.
@@ -61,8 +56,8 @@ fn read(file: &[u8], with_sound: bool, model: Option<&Model>) -> usize {
 
 fn ends(c: &mut Criterion<RealTime>) {
     let pcm = vec![voice()];
-    let encoded = fitted(&pcm);
-    let stream = file(&encoded);
+    let encoding = encoded(&pcm, Target::Bitrate(BITRATE));
+    let stream = file(&encoding);
     let model = default_model();
     println!(
         "{} bytes, {} bit/s",
@@ -72,11 +67,11 @@ fn ends(c: &mut Criterion<RealTime>) {
     let mut group = c.benchmark_group("end-to-end");
     group.throughput(whole());
     group.bench_function("encode", |b| {
-        b.iter(|| {
-            file(&encode(&pcm, SOURCE, TOTAL, &Settings::speech(), None).expect("the clip encodes"))
-        })
+        b.iter(|| file(&encoded(&pcm, Target::Settings)))
     });
-    group.bench_function("encode-to-bitrate", |b| b.iter(|| file(&fitted(&pcm))));
+    group.bench_function("encode-to-bitrate", |b| {
+        b.iter(|| file(&encoded(&pcm, Target::Bitrate(BITRATE))))
+    });
     group.bench_function("decode-interpolated", |b| {
         b.iter(|| assert_eq!(read(&stream, true, None) as u64, TOTAL))
     });
@@ -103,14 +98,15 @@ fn rebuild(transform: &Transform, magnitudes: ndarray::ArrayView2<'_, f32>) {
 }
 
 fn stages(c: &mut Criterion<RealTime>) {
-    let encoded = fitted(&[voice()]);
-    let stream = file(&encoded);
+    let encoding = encoded(&[voice()], Target::Bitrate(BITRATE));
+    let stream = file(&encoding);
     let model = default_model();
-    let header = &encoded.header;
+    let header = &encoding.header;
     let mut group = c.benchmark_group("stages");
     group.throughput(whole());
     group.bench_function("symbols", |b| b.iter(|| read(&stream, false, None)));
-    let completed = |model| dense_images(header, model, &encoded.segments).expect("the model fits");
+    let completed =
+        |model| dense_images(header, model, &encoding.segments).expect("the model fits");
     group.bench_function("interpolation", |b| b.iter(|| completed(None)));
     if let Some(model) = &model {
         group.bench_function("network", |b| b.iter(|| completed(Some(model))));

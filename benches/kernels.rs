@@ -2,10 +2,10 @@
 
 mod support;
 
+use codec_core::encode::policy::sparsify;
+use codec_core::encode::{Policy, Settings};
 use codec_core::network::Network;
 use codec_core::planes::Planes;
-use codec_core::policy::sparsify;
-use codec_core::settings::{Policy, Settings};
 use codec_core::transform::stft::Transform;
 use codec_format::header::{Stft, WindowKind};
 use codec_format::limits::Limits;
@@ -151,7 +151,7 @@ fn symbols(c: &mut Criterion<RealTime>) {
             ..base.clone()
         };
         let header = settings.header(SOURCE, None, origin, None);
-        let sparse = || sparsify(image.view(), &header, &policy, 0, 0, 0);
+        let sparse = || sparsify(image.view(), &header, &policy, 0, 0);
         group.bench_function(format!("policy-{name}"), |b| b.iter(|| black_box(sparse())));
         let coder = SegmentCoder::new(&header, &Limits::default()).expect("a good header");
         let segment = Segment {

@@ -123,7 +123,7 @@ fn more_effort_is_never_further_from_the_original_at_the_same_rate() {
         let pcm = voice(16_000, 2, count).remove(seed);
         write_wav(&path("in.wav"), 16_000, &[pcm]);
         let (_, original) = read_wav(&path("in.wav"));
-        let reference = codec_core::distance::Reference::new(&original, 16_000).unwrap();
+        let reference = codec_core::encode::distance::Reference::new(&original, 16_000).unwrap();
         let mut distances = Vec::new();
         for effort in ["fast", "default", "best"] {
             let (input, output, back) = (path("in.wav"), path("x.sparc"), path("out.wav"));

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each benchmark uses its own part of this")]
 
-use codec_core::settings::Settings;
+use codec_core::encode::Settings;
 use codec_format::header::Signal;
 use codec_format::limits::Limits;
 use codec_format::model::Model;

@@ -1,19 +1,15 @@
 //! Between clips and the bytes of a `.sparc` file.
 
-use crate::coding::Target;
 use crate::fault::Fault;
 use crate::models::{self, Given, Loaded};
 use crate::progress::Progress;
 use codec_audio::{resample, Clip, MAX_SAMPLES};
-use codec_core::analysis::Analysis;
-use codec_core::choice::{encode_nearest, Paced, Rate, Sound, Trials};
 use codec_core::decode::Decoder;
-use codec_core::encoder::{encode_analysis, Encoded};
-use codec_core::settings::Settings;
+use codec_core::encode::{encode_with, Candidate, Settings, Target};
 use codec_format::header::{Header, Signal};
 use codec_format::model::Model;
 use codec_format::symbols::Segment;
-use codec_format::{Error, Event, Limits, StreamReader, StreamWriter};
+use codec_format::{Error, Event, Limits, StreamReader};
 use rayon::prelude::*;
 
 /// Thousand bits a second of `bytes` bytes over `seconds` seconds.
@@ -43,12 +39,13 @@ impl Coded {
     }
 }
 
-/// Encodes a clip of any rate to a whole file. For a rate the one of `candidates` is taken whose sound comes nearest,
-/// otherwise the first.
+/// Encodes a clip of any rate to a whole file, with the one of `candidates` whose sound comes nearest; they are tried on
+/// all cores. `strict` refuses a clip that takes more than the bitrate, being very short.
 pub fn encode(
     clip: &Clip,
     candidates: &[Settings],
     target: Target,
+    strict: bool,
     model: Option<&Loaded>,
     embed: bool,
 ) -> Result<Coded, Fault> {
@@ -65,10 +62,6 @@ pub fn encode(
                 clip.channels.len()
             ))
         })?;
-    let source = Signal {
-        rate: clip.rate,
-        channels,
-    };
     let total = clip.len() as u64;
     let wanted = resample::length(total, clip.rate, settings.rate) as usize;
     let pcm = clip
@@ -76,116 +69,34 @@ pub fn encode(
         .iter()
         .map(|channel| resample::channel(channel, clip.rate, settings.rate, wanted))
         .collect::<Result<Vec<_>, _>>()?;
-    let embedded = if embed { model } else { None };
-    let id = model.map(|loaded| loaded.id);
-    let sound = Sound {
+    let coded = codec_core::encode::Clip {
         channels: &pcm,
-        source,
+        source: Signal {
+            rate: clip.rate,
+            channels,
+        },
         total_samples: total,
-        model: model.map(|loaded| (&loaded.model, loaded.id)),
     };
-    let mut starved = 0;
-    let encoded = match target {
-        Target::Settings => codec_core::encoder::encode(&pcm, source, total, settings, id)?,
-        Target::RidgeSparsity(sparsity) => {
-            let analysis = Analysis::of(&pcm, settings)?;
-            let margin = margin_for(&analysis, settings, sparsity)?;
-            encode_analysis(&analysis, source, total, &with_margin(settings, margin), id)?
-        }
-        // An embedded model comes on top: it is a constant that no choice of pixels can make up for.
-        Target::Bitrate { bitrate, strict } => {
-            let paced = nearest(sound, Rate::Whole(bitrate), candidates)?;
-            if let (true, Some(bytes)) = (strict, paced.too_much) {
-                let least = (bytes as f64 * 8.0 / clip.seconds()).ceil();
-                return Err(Fault::Arguments(format!(
-                    "{bitrate} bit/s are too few: this clip takes at least {least}"
-                )));
-            }
-            paced.encoded
-        }
-        Target::Constant(bitrate) => {
-            let paced = nearest(sound, Rate::Constant(bitrate), candidates)?;
-            starved = paced.starved;
-            paced.encoded
-        }
+    let candidate = |settings: &Settings| Candidate {
+        settings: settings.clone(),
+        model: model.map(|loaded| (loaded.id, &loaded.model)),
     };
-    let bytes = write(&encoded, total, embedded)?;
-    Ok(Coded { bytes, starved })
-}
-
-/// [`encode_nearest`] on all cores.
-fn nearest(sound: Sound<'_>, rate: Rate, candidates: &[Settings]) -> Result<Paced, Fault> {
-    let (Some(first), true) = (candidates.first(), candidates.len() > 1) else {
-        return Ok(encode_nearest(sound, rate, candidates)?);
-    };
-    let trials = Trials::new(sound, rate, first.rate)?;
-    let best = candidates
-        .par_iter()
-        .enumerate()
-        .map(|(index, settings)| trials.try_settings(index, settings).map(Some))
-        .try_reduce(
-            || None,
-            |a, b| {
-                Ok(match (a, b) {
-                    (Some(a), Some(b)) => Some(a.or(b)),
-                    (a, b) => a.or(b),
-                })
-            },
-        )?;
-    match best {
-        Some(best) => {
-            let settings = &candidates[best.index];
-            Ok(trials.finish(best, settings)?)
-        }
-        None => Ok(encode_nearest(sound, rate, candidates)?),
+    let candidates: Vec<_> = candidates.iter().map(candidate).collect();
+    let encoding = encode_with(&coded, target, &candidates, |count, run| {
+        (0..count).into_par_iter().map(run).collect()
+    })?;
+    if let (true, Target::Bitrate(bitrate), false) = (strict, target, encoding.met) {
+        let least = (encoding.bytes() as f64 * 8.0 / clip.seconds()).ceil();
+        return Err(Fault::Arguments(format!(
+            "{bitrate} bit/s are too few: this clip takes at least {least}"
+        )));
     }
-}
-
-/// An encoded clip as the bytes of a file.
-fn write(encoded: &Encoded, total: u64, embedded: Option<&Loaded>) -> Result<Vec<u8>, Fault> {
-    let mut bytes = Vec::new();
-    let mut writer = StreamWriter::new(&encoded.header, &Limits::default(), &mut bytes)?;
-    if let Some(loaded) = embedded {
-        writer.model(&loaded.file, &mut bytes)?;
-    }
-    for segment in &encoded.segments {
-        writer.segment(segment, &mut bytes)?;
-    }
-    writer.finish(total, &mut bytes)?;
-    Ok(bytes)
-}
-
-fn with_margin(settings: &Settings, margin: f32) -> Settings {
-    Settings {
-        policy: settings.policy.with_margin(margin),
-        ..settings.clone()
-    }
-}
-
-/// The ridge margin that drops `sparsity` of the pixels, as nearly as thresholds allow.
-fn margin_for(analysis: &Analysis, settings: &Settings, sparsity: f32) -> Result<f32, Fault> {
-    let source = Signal {
-        rate: settings.rate,
-        channels: analysis.channels() as u8,
-    };
-    let kept = |margin: f32| -> Result<f64, Fault> {
-        let encoded = encode_analysis(analysis, source, 0, &with_margin(settings, margin), None)?;
-        let images = || encoded.segments.iter().flat_map(|s| &s.channels);
-        let pixels: usize = images().map(|i| i.mask().len()).sum();
-        Ok(images().map(|i| i.mask().count_ones()).sum::<usize>() as f64 / pixels.max(1) as f64)
-    };
-    let wanted = 1.0 - f64::from(sparsity);
-    let (mut low, mut high) = (-80.0f32, 160.0f32);
-    // 0.01 dB is finer than any threshold step.
-    for _ in 0..15 {
-        let middle = (low + high) / 2.0;
-        if kept(middle)? > wanted {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    Ok(high)
+    // An embedded model comes on top: it is a constant that no choice of pixels can make up for.
+    let embedded = model.filter(|_| embed).map(|loaded| &loaded.file[..]);
+    Ok(Coded {
+        bytes: encoding.file(embedded)?,
+        starved: encoding.starved,
+    })
 }
 
 /// A `.sparc` file taken apart.

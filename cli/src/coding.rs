@@ -3,8 +3,7 @@
 use crate::args::{Coding, Effort, MaskChoice, PhaseChoice, Profile};
 use crate::fault::{Failure, Fault};
 use codec_audio::file::reason;
-use codec_core::rate;
-use codec_core::settings::{Policy, Settings};
+use codec_core::encode::{profile, Policy, Settings, Target};
 use codec_format::header::PhaseKind;
 use codec_format::symbols::Mask;
 use std::path::Path;
@@ -14,24 +13,6 @@ pub const DEFAULT_BITRATE: u32 = 6_000;
 
 /// Sparsity of a profile or mask where none is asked for: the thesis' most studied.
 const DEFAULT_SPARSITY: f32 = 0.95;
-
-/// What decides how much is kept.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Target {
-    /// Bits a second of the whole file.
-    Bitrate {
-        /// At most so many.
-        bitrate: u32,
-        /// Whether a clip that takes more, being very short, is an error.
-        strict: bool,
-    },
-    /// Bits a second that every segment keeps to.
-    Constant(u32),
-    /// A share of pixels dropped, reached by moving the ridge threshold.
-    RidgeSparsity(f32),
-    /// The settings as they are.
-    Settings,
-}
 
 /// Settings and target that the arguments ask for, for a clip of so many channels.
 pub fn settings(coding: &Coding, channels: usize) -> Result<(Settings, Target), Failure> {
@@ -87,30 +68,28 @@ pub fn settings(coding: &Coding, channels: usize) -> Result<(Settings, Target), 
             ));
         }
         (Some(bitrate), _, _) if coding.cbr => Target::Constant(bitrate),
-        (Some(bitrate), _, _) => Target::Bitrate {
-            bitrate,
-            strict: true,
-        },
+        (Some(bitrate), _, _) => Target::Bitrate(bitrate),
         (_, Some(quality), _) => {
             apply_quality(&mut settings, quality);
             Target::Settings
         }
-        (_, _, Some(sparsity)) if ridge => Target::RidgeSparsity(sparsity),
+        (_, _, Some(sparsity)) if ridge => Target::Sparsity(sparsity),
         (_, _, Some(_)) if matches!(settings.policy, Policy::Explicit { .. }) => {
             return Err(arguments(
                 "--sparsity has no meaning with a mask from a file",
             ));
         }
-        (None, None, None) if ridge && coding.profile == Profile::Speech => Target::Bitrate {
-            bitrate: DEFAULT_BITRATE * channels,
-            strict: false,
-        },
+        (None, None, None) if ridge && coding.profile == Profile::Speech => {
+            Target::Bitrate(DEFAULT_BITRATE * channels)
+        }
         _ => Target::Settings,
     };
-    if let (Profile::Speech, Target::Bitrate { bitrate, .. } | Target::Constant(bitrate)) =
-        (coding.profile, target)
-    {
-        settings = with_layers(&settings, &rate::speech_settings(bitrate / channels.max(1)));
+    if let Target::Bitrate(bitrate) | Target::Constant(bitrate) = target {
+        let usual = Settings::speech_at(bitrate / channels);
+        if coding.profile == Profile::Speech {
+            settings = with_layers(&settings, &usual);
+        }
+        settings.policy = usual.policy;
     }
     Ok((settings, target))
 }
@@ -123,14 +102,14 @@ pub fn candidates(
     channels: usize,
 ) -> Vec<Settings> {
     let effort = match coding.effort {
-        Effort::Fast => rate::Effort::Fast,
-        Effort::Default => rate::Effort::Default,
-        Effort::Best => rate::Effort::Best,
+        Effort::Fast => profile::Effort::Fast,
+        Effort::Default => profile::Effort::Default,
+        Effort::Best => profile::Effort::Best,
     };
     match (coding.profile, target) {
-        (Profile::Speech, Target::Bitrate { bitrate, .. } | Target::Constant(bitrate)) => {
+        (Profile::Speech, Target::Bitrate(bitrate) | Target::Constant(bitrate)) => {
             let channels = u32::try_from(channels).unwrap_or(u32::MAX).max(1);
-            rate::speech_candidates(bitrate / channels, effort)
+            Settings::speech_candidates(bitrate / channels, effort)
                 .iter()
                 .map(|candidate| with_layers(settings, candidate))
                 .collect()
@@ -149,14 +128,13 @@ fn with_layers(settings: &Settings, candidate: &Settings) -> Settings {
     }
 }
 
-/// Sets the ridge margin and the background for a quality of 0..=10: on speech 2 to 12 kbit/s or so.
+/// Sets the ridge margin and the layers for a quality of 0..=10.
 fn apply_quality(settings: &mut Settings, quality: f32) {
-    if let Policy::Ridge { margin, .. } = &mut settings.policy {
-        *margin = 34.0 - 3.0 * quality;
-        let bitrate = 2_000 + (1_000.0 * quality) as u32;
-        let layers = rate::speech_settings(bitrate);
-        settings.lattice = layers.lattice;
-        settings.waveform = layers.waveform;
+    if let Policy::Ridge { .. } = settings.policy {
+        let usual = Settings::speech_of_quality(quality);
+        settings.policy = usual.policy;
+        settings.lattice = usual.lattice;
+        settings.waveform = usual.waveform;
     }
 }
 
@@ -249,14 +227,8 @@ mod tests {
     #[test]
     fn nothing_asked_for_is_speech_at_the_default_bitrate() {
         let (settings, target) = parsed("").unwrap();
-        assert_eq!(settings, rate::speech_settings(DEFAULT_BITRATE));
-        assert_eq!(
-            target,
-            Target::Bitrate {
-                bitrate: DEFAULT_BITRATE,
-                strict: false
-            }
-        );
+        assert_eq!(settings, Settings::speech_at(DEFAULT_BITRATE));
+        assert_eq!(target, Target::Bitrate(DEFAULT_BITRATE));
     }
 
     #[test]
@@ -278,7 +250,7 @@ mod tests {
     fn a_constant_rate_is_a_bitrate_with_a_condition() {
         let (settings, target) = parsed("--bitrate 9k --cbr").unwrap();
         assert_eq!(target, Target::Constant(9_000));
-        assert_eq!(settings, rate::speech_settings(9_000));
+        assert_eq!(settings, Settings::speech_at(9_000));
     }
 
     #[test]
@@ -309,10 +281,7 @@ mod tests {
 
     #[test]
     fn ridge_and_sparsity_search_for_the_margin() {
-        assert_eq!(
-            parsed("--sparsity 0.9").unwrap().1,
-            Target::RidgeSparsity(0.9)
-        );
+        assert_eq!(parsed("--sparsity 0.9").unwrap().1, Target::Sparsity(0.9));
     }
 
     #[test]

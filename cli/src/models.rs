@@ -4,7 +4,7 @@ use crate::batch;
 use crate::coding::is_none;
 use crate::fault::{Failure, Fault};
 use codec_audio::file as read;
-use codec_core::settings::{Policy, Settings};
+use codec_core::encode::{Policy, Settings};
 use codec_format::header::ModelId;
 use codec_format::model::Model;
 use codec_format::{model_file, Limits};

@@ -5,29 +5,31 @@
 //! .sparc - codec-format - sparse image - planes - network - dense image - phase - PCM
 //! ```
 //!
-//! The encoder analyses PCM into a log-power spectrogram ([`analysis`]), keeps the few pixels a mask policy chooses
-//! and samples the rest on a coarse lattice ([`policy`], [`lattice`]); the lowest band may be stored as a waveform instead
-//! ([`waveform`]). The decoder lays them out as planes ([`planes`]), completes them with a small convolutional network ([`network`]) on a grid that is finer in time,
-//! rebuilds the phases ([`phase`]) and overlap-adds. What each step computes is laid down in `spec/sparc.md`, §8
+//! The encoder ([`encode`]) analyses PCM into a log-power spectrogram, keeps the few pixels a mask policy chooses and
+//! samples the rest on a coarse lattice; the lowest band may be stored as a waveform instead. The decoder ([`decode`])
+//! lays them out as planes ([`planes`]), completes them with a small convolutional network ([`network`]) on a grid that
+//! is finer in time, rebuilds the phases and overlap-adds. What each step computes is laid down in `spec/sparc.md`, §8
 //! and §9. Bytes are `codec-format`'s business, files the caller's.
 //!
 //! # A clip through the codec
 //!
 //! ```
 //! use codec_core::decode::Decoder;
-//! use codec_core::rate::{encode_to_bitrate, speech_settings};
+//! use codec_core::encode::{encode, Candidate, Clip, Settings, Target};
 //! use codec_format::header::Signal;
 //!
 //! # fn main() -> codec_core::Result<()> {
 //! let mono = Signal { rate: 16_000, channels: 1 };
 //! let pcm: Vec<f32> = (0..32_000).map(|i| 0.3 * (i as f32 * 0.05).sin()).collect();
-//! let fitted = encode_to_bitrate(&[pcm], mono, 32_000, 4_000, &speech_settings(4_000), None)?;
-//! assert!(fitted.fits && fitted.bytes <= 1_000);
+//! let clip = Clip { channels: &[pcm], source: mono, total_samples: 32_000 };
+//! let candidate = Candidate { settings: Settings::speech_at(4_000), model: None };
+//! let encoding = encode(&clip, Target::Bitrate(4_000), &[candidate])?;
+//! assert!(encoding.met && encoding.file(None)?.len() <= 1_000);
 //!
 //! // No model: the image is completed by interpolation. With one, name its id when encoding.
-//! let mut decoder = Decoder::new(&fitted.encoded.header, None)?;
+//! let mut decoder = Decoder::new(&encoding.header, None)?;
 //! let mut decoded = Vec::new();
-//! for segment in &fitted.encoded.segments {
+//! for segment in &encoding.segments {
 //!     decoded.extend(decoder.push(segment)?.remove(0));
 //! }
 //! decoded.extend(decoder.finish().remove(0));
@@ -36,9 +38,8 @@
 //! # }
 //! ```
 //!
-//! [`encoder::Encoder`] and [`decoder::Decoder`] take and give pieces of any size; [`encoder::encode`] and
-//! [`rate::encode_to_bitrate`] take a whole clip, which lets them place the image's origin under its loudest pixel.
-//! [`choice`] tries several settings and keeps what sounds nearest.
+//! [`encode::Encoder`] and [`decode::Decoder`] take and give pieces of any size; [`encode::encode`] takes a whole clip,
+//! which lets it place the image's origin under its loudest pixel, keep to a rate as a whole, and try several settings.
 //!
 //! # The same PCM everywhere
 //!
@@ -61,37 +62,13 @@
 #![deny(unsafe_code, missing_docs)]
 extern crate alloc;
 
-pub mod analysis;
-pub mod choice;
 pub mod decode;
-pub mod distance;
-pub mod encoder;
+pub mod encode;
 pub mod error;
 mod image;
 pub mod network;
 pub mod planes;
-pub mod policy;
 pub mod quantise;
-pub mod rate;
-pub mod settings;
 pub mod transform;
 
 pub use error::{Error, Result};
-
-// Former paths, until the encoder has moved too.
-#[doc(hidden)]
-pub use quantise::{lattice, levels};
-#[doc(hidden)]
-pub use transform::stft;
-#[doc(hidden)]
-#[allow(missing_docs)]
-pub mod waveform {
-    pub use crate::quantise::coefficients::quantise;
-    pub use crate::transform::lapped::Lapped;
-}
-#[doc(hidden)]
-#[allow(missing_docs)]
-pub mod decoder {
-    pub use crate::decode::{clip as decode, dense_images, Decoder};
-    pub use crate::quantise::levels::LOUDEST;
-}

@@ -1,11 +1,9 @@
 //! Choosing settings by their sound: the nearest wins, whatever the order, on short clips and long ones.
 
-use codec_core::choice::{encode_nearest, Rate, Sound, Trials};
-use codec_core::decoder;
-use codec_core::distance::Reference;
-use codec_core::encoder::Encoded;
-use codec_core::rate::{file_bytes, speech_candidates, speech_settings, Effort};
-use codec_core::settings::Settings;
+use codec_core::decode;
+use codec_core::encode::distance::Reference;
+use codec_core::encode::profile::Effort;
+use codec_core::encode::{encode, encode_with, Candidate, Clip, Encoding, Settings, Target};
 use codec_core::Error;
 use codec_format::header::{LatticeShape, Signal};
 
@@ -28,15 +26,14 @@ fn voice(len: usize, pitch: f64) -> Vec<f32> {
         .collect()
 }
 
-fn sound(channels: &[Vec<f32>]) -> Sound<'_> {
-    Sound {
+fn clip(channels: &[Vec<f32>]) -> Clip<'_> {
+    Clip {
         channels,
         source: Signal {
             rate: RATE as u32,
             channels: channels.len() as u8,
         },
         total_samples: channels[0].len() as u64,
-        model: None,
     }
 }
 
@@ -51,29 +48,40 @@ fn with_lattice(bands: u8, every: u8) -> Settings {
     }
 }
 
-fn decode(encoded: &Encoded) -> Vec<Vec<f32>> {
-    decoder::decode(&encoded.header, None, &encoded.segments).unwrap()
+fn candidates(settings: &[Settings]) -> Vec<Candidate<'static>> {
+    let candidate = |settings: &Settings| Candidate {
+        settings: settings.clone(),
+        model: None,
+    };
+    settings.iter().map(candidate).collect()
+}
+
+fn decode(encoded: &Encoding) -> Vec<Vec<f32>> {
+    decode::clip(&encoded.header, None, &encoded.segments).unwrap()
 }
 
 #[test]
 fn the_candidate_nearest_to_the_original_is_taken_whatever_its_place() {
     let pcm = [voice(2 * RATE, 120.0), voice(2 * RATE, 190.0)];
-    let mut candidates = vec![
+    let mut settings = vec![
         with_lattice(14, 2),
         with_lattice(20, 2),
         with_lattice(8, 16),
         with_lattice(26, 3),
     ];
-    for rate in [Rate::Whole(9_000), Rate::Constant(12_000)] {
+    for target in [
+        Target::Bitrate(9_000),
+        Target::Constant(12_000),
+        Target::Sparsity(0.95),
+        Target::Settings,
+    ] {
         let reference = Reference::new(&pcm, RATE as u32).unwrap();
-        let distances: Vec<f64> = candidates
+        let alone = |settings| clip(&pcm).encode(target, settings, None).unwrap();
+        let distances: Vec<f64> = settings
             .iter()
-            .map(|settings| {
-                let paced = sound(&pcm).encode(rate, settings).unwrap();
-                reference.distance(&decode(&paced.encoded))
-            })
+            .map(|settings| reference.distance(&decode(&alone(settings))))
             .collect();
-        let nearest = (0..candidates.len())
+        let nearest = (0..settings.len())
             .min_by(|&a, &b| distances[a].total_cmp(&distances[b]))
             .unwrap();
         let farthest = distances.iter().fold(0.0f64, |a, &b| a.max(b));
@@ -81,12 +89,45 @@ fn the_candidate_nearest_to_the_original_is_taken_whatever_its_place() {
             distances[nearest] < 0.97 * farthest,
             "they differ: {distances:?}"
         );
-        let expected = sound(&pcm).encode(rate, &candidates[nearest]).unwrap();
+        let expected = alone(&settings[nearest]);
+        let best = settings[nearest].clone();
         for _ in 0..2 {
-            let chosen = encode_nearest(sound(&pcm), rate, &candidates).unwrap();
-            assert!(chosen == expected, "{rate:?}: {distances:?}");
-            candidates.rotate_left(2);
+            let all = candidates(&settings);
+            let chosen = encode(&clip(&pcm), target, &all).unwrap();
+            assert_eq!(settings[chosen.candidate], best, "{target:?}");
+            // Trials in another order, as on many threads.
+            let backwards = encode_with(&clip(&pcm), target, &all, |count, run| {
+                (0..count).rev().map(run).collect()
+            });
+            assert!(backwards.unwrap() == chosen, "{target:?}");
+            let mut chosen = chosen;
+            chosen.candidate = 0;
+            assert!(chosen == expected, "{target:?}: {distances:?}");
+            settings.rotate_left(2);
         }
+    }
+}
+
+#[test]
+fn a_transform_is_analysed_for_all_that_share_it() {
+    // Candidates of two transforms, and with more coefficients in one place than in the other: each comes out as alone.
+    let pcm = [voice(RATE, 140.0)];
+    let mut longer = Settings::speech_at(6_000);
+    longer.stft.n_fft = 1024;
+    longer.stft.window_length = 1024;
+    let settings = [
+        Settings::speech_at(4_000),
+        Settings::speech_at(12_000),
+        longer,
+        Settings::speech_at(8_000),
+    ];
+    let target = Target::Bitrate(8_000);
+    let all = candidates(&settings);
+    for (index, only) in settings.iter().enumerate() {
+        let chosen = encode_with(&clip(&pcm), target, &all, |_, run| Ok(vec![run(index)?]));
+        let mut expected = clip(&pcm).encode(target, only, None).unwrap();
+        expected.candidate = index;
+        assert!(chosen.unwrap() == expected, "{index}");
     }
 }
 
@@ -99,41 +140,26 @@ fn a_long_clip_is_judged_by_its_middle_and_encoded_whole() {
     ends.for_each(|i| pcm[i] = if i % 100 < 50 { 0.3 } else { -0.3 });
     let whole = [pcm];
     let middle = [whole[0][RATE..31 * RATE].to_vec()];
-    let candidates = [with_lattice(8, 16), with_lattice(14, 2)];
-    let rate = Rate::Whole(4_000);
-    let trials = Trials::new(sound(&whole), rate, RATE as u32).unwrap();
-    let tried = [0, 1].map(|index| trials.try_settings(index, &candidates[index]).unwrap());
-    let alone = Trials::new(sound(&middle), rate, RATE as u32).unwrap();
-    assert_eq!(tried[1], alone.try_settings(1, &candidates[1]).unwrap());
-    let nearest = usize::from(tried[1].distance < tried[0].distance);
-    let chosen = encode_nearest(sound(&whole), rate, &candidates).unwrap();
-    assert_eq!(chosen.encoded.header.lattice, candidates[nearest].lattice);
-    assert_eq!(chosen.encoded.header.total_samples, Some(len as u64));
-    let share = file_bytes(&chosen.encoded).unwrap() as f64 * 8.0 / 32.0 / 4_000.0;
+    let settings = [with_lattice(8, 16), with_lattice(14, 2)];
+    let target = Target::Bitrate(4_000);
+    let all = candidates(&settings);
+    // What is tried on the whole is what is tried on its middle alone.
+    let tried = |pcm: &[Vec<f32>]| {
+        let mut tried = None;
+        let chosen = encode_with(&clip(pcm), target, &all, |count, run| {
+            let results = (0..count).map(run).collect::<Result<Vec<_>, _>>()?;
+            tried = Some(results.clone());
+            Ok(results)
+        });
+        (tried.unwrap(), chosen.unwrap())
+    };
+    let (of_whole, chosen) = tried(&whole);
+    let (of_middle, nearest) = tried(&middle);
+    assert!(of_whole == of_middle);
+    assert_eq!(chosen.candidate, nearest.candidate);
+    assert_eq!(chosen.header.total_samples, Some(len as u64));
+    let share = chosen.bytes() as f64 * 8.0 / 32.0 / 4_000.0;
     assert!((0.97..=1.0).contains(&share), "{share}");
-}
-
-#[test]
-fn what_keeps_to_the_rate_beats_what_sounds_better() {
-    // A tenth of a second: only the thinnest background fits, and the others say so.
-    let pcm = [voice(RATE / 10, 120.0)];
-    let trials = Trials::new(sound(&pcm), Rate::Whole(8_000), RATE as u32).unwrap();
-    let mut fits = trials.try_settings(1, &with_lattice(8, 8)).unwrap();
-    assert_eq!(fits.paced.too_much, None);
-    fits.distance = 9.0;
-    let mut over = fits.clone();
-    (over.index, over.distance, over.paced.too_much) = (0, 0.1, Some(1_000));
-    assert_eq!(over.clone().or(fits.clone()), fits);
-    assert_eq!(fits.clone().or(over.clone()), fits);
-    // Where none does, the one that takes least.
-    let mut more = over.clone();
-    (more.distance, more.paced.too_much) = (0.0, Some(1_001));
-    assert_eq!(more.or(over.clone()), over);
-    // Equal ones: the first of the list, whichever comes first here.
-    let mut same = fits.clone();
-    same.index = 0;
-    assert_eq!(fits.clone().or(same.clone()), same);
-    assert_eq!(same.clone().or(fits), same);
 }
 
 #[test]
@@ -141,8 +167,8 @@ fn candidates_begin_with_the_usual_settings_and_none_comes_twice() {
     for rate in [3_000, 4_500, 6_000, 9_000, 12_000] {
         let mut fewer = 0;
         for effort in [Effort::Fast, Effort::Default, Effort::Best] {
-            let all = speech_candidates(rate, effort);
-            assert_eq!(all[0], speech_settings(rate));
+            let all = Settings::speech_candidates(rate, effort);
+            assert_eq!(all[0], Settings::speech_at(rate));
             assert!(all.len() > fewer, "{effort:?} at {rate}");
             fewer = all.len();
             for (i, settings) in all.iter().enumerate() {
@@ -163,9 +189,9 @@ fn what_cannot_be_compared_is_refused() {
         rate: 8_000,
         ..Settings::speech()
     };
-    for candidates in [&[][..], &[Settings::speech(), other]] {
+    for settings in [&[][..], &[Settings::speech(), other]] {
         assert!(matches!(
-            encode_nearest(sound(&pcm), Rate::Whole(6_000), candidates),
+            encode(&clip(&pcm), Target::Bitrate(6_000), &candidates(settings)),
             Err(Error::Settings { .. })
         ));
     }

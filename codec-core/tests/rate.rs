@@ -1,13 +1,9 @@
 //! Encoding to a rate: how near to it whole files come, and that none exceeds it.
 
-use codec_core::analysis::Analysis;
-use codec_core::encoder::{Encoded, Encoder};
-use codec_core::rate::{
-    encode_constant, encode_to_bitrate, file_bytes, speech_settings, Clip, Constant, Fitted,
-};
-use codec_core::settings::Settings;
+use codec_core::encode::segment::Coded;
+use codec_core::encode::{Clip, Encoder, Encoding, Settings, Target};
 use codec_core::Error;
-use codec_format::header::{PhaseKind, Signal};
+use codec_format::header::{Header, PhaseKind, Signal};
 use codec_format::symbols::Segment;
 use codec_format::{Limits, StreamWriter};
 
@@ -58,20 +54,43 @@ fn white(len: usize) -> Vec<f32> {
     (0..len).map(|_| 0.1 * noise(&mut seed)).collect()
 }
 
-fn encoded(channels: &[Vec<f32>], bits_per_second: u32) -> Fitted {
-    let source = Signal {
-        rate: RATE as u32,
-        channels: channels.len() as u8,
+fn to(target: Target, channels: &[Vec<f32>], settings: &Settings) -> Encoding {
+    let clip = Clip {
+        channels,
+        source: Signal {
+            rate: RATE as u32,
+            channels: channels.len() as u8,
+        },
+        total_samples: channels[0].len() as u64,
     };
-    let total = channels[0].len() as u64;
-    let settings = speech_settings(bits_per_second / channels.len() as u32);
-    encode_to_bitrate(channels, source, total, bits_per_second, &settings, None).unwrap()
+    clip.encode(target, settings, None).unwrap()
+}
+
+fn encoded(channels: &[Vec<f32>], bits_per_second: u32) -> Encoding {
+    let settings = Settings::speech_at(bits_per_second / channels.len() as u32);
+    to(Target::Bitrate(bits_per_second), channels, &settings)
+}
+
+/// Bytes of the file as a writer makes it of the symbols.
+fn file_bytes(encoding: &Encoding) -> u64 {
+    let mut out = Vec::new();
+    let mut writer = StreamWriter::new(&encoding.header, &Limits::default(), &mut out).unwrap();
+    for segment in &encoding.segments {
+        writer.segment(segment, &mut out).unwrap();
+    }
+    let total = encoding.header.total_samples.unwrap();
+    writer.finish(total, &mut out).unwrap();
+    assert!(
+        out == encoding.file(None).unwrap(),
+        "the search's bytes are those of its symbols"
+    );
+    out.len() as u64
 }
 
 /// The file's rate as a share of the target.
-fn share(fitted: &Fitted, samples: usize, bits_per_second: u32) -> f64 {
+fn share(fitted: &Encoding, samples: usize, bits_per_second: u32) -> f64 {
     let seconds = samples as f64 / RATE as f64;
-    fitted.bytes as f64 * 8.0 / seconds / f64::from(bits_per_second)
+    fitted.bytes() as f64 * 8.0 / seconds / f64::from(bits_per_second)
 }
 
 #[test]
@@ -85,8 +104,8 @@ fn files_of_three_seconds_come_within_three_percent_and_never_exceed_the_rate() 
     ] {
         for rate in [3_000, 4_500, 6_000, 9_000, 12_000, 16_000] {
             let fitted = encoded(std::slice::from_ref(&pcm), rate);
-            assert!(fitted.fits, "{name} at {rate}");
-            assert_eq!(fitted.bytes, file_bytes(&fitted.encoded).unwrap());
+            assert!(fitted.met, "{name} at {rate}");
+            assert_eq!(fitted.bytes(), file_bytes(&fitted));
             let share = share(&fitted, len, rate);
             assert!((0.97..=1.0).contains(&share), "{name} at {rate}: {share}");
         }
@@ -98,7 +117,7 @@ fn two_channels_share_a_rate() {
     let len = 4 * RATE;
     let fitted = encoded(&[voice(len), sweep(len)], 12_000);
     let share = share(&fitted, len, 12_000);
-    assert!(fitted.fits && (0.97..=1.0).contains(&share), "{share}");
+    assert!(fitted.met && (0.97..=1.0).contains(&share), "{share}");
 }
 
 #[test]
@@ -109,7 +128,7 @@ fn what_has_nothing_more_to_say_stays_below_the_rate() {
     ] {
         for rate in [1_500, 6_000, 60_000] {
             let fitted = encoded(std::slice::from_ref(&pcm), rate);
-            assert!(fitted.fits, "{name} at {rate}: {} bytes", fitted.bytes);
+            assert!(fitted.met, "{name} at {rate}: {} bytes", fitted.bytes());
             assert!(share(&fitted, 3 * RATE, rate) <= 1.0);
         }
     }
@@ -118,40 +137,47 @@ fn what_has_nothing_more_to_say_stays_below_the_rate() {
 #[test]
 fn a_clip_that_cannot_fit_says_so_with_the_least_it_takes() {
     let fitted = encoded(&[voice(400)], 3_000);
-    assert!(!fitted.fits);
-    assert_eq!(fitted.bytes, file_bytes(&fitted.encoded).unwrap());
+    assert!(!fitted.met);
+    assert_eq!(fitted.bytes(), file_bytes(&fitted));
     // Empty masks over the thinnest lattice.
-    assert!(fitted.encoded.segments[0].channels[0].mask().not_any());
-    assert_eq!(fitted.encoded.header.lattice.unwrap().bands, 8);
+    assert!(fitted.segments[0].channels[0].mask().not_any());
+    assert_eq!(fitted.header.lattice.unwrap().bands, 8);
 }
 
-fn constant(pcm: &[f32], bits_per_second: u32) -> Constant {
-    let settings = speech_settings(bits_per_second);
-    let clip = Clip {
-        analysis: &Analysis::of(&[pcm.to_vec()], &settings).unwrap(),
-        source: MONO,
-        total_samples: pcm.len() as u64,
-        model: None,
-    };
-    encode_constant(&clip, bits_per_second, &settings).unwrap()
+fn constant(pcm: &[f32], bits_per_second: u32) -> Encoding {
+    let settings = Settings::speech_at(bits_per_second);
+    to(
+        Target::Constant(bits_per_second),
+        &[pcm.to_vec()],
+        &settings,
+    )
+}
+
+fn symbols(encoding: &Encoding) -> (&Header, &[Segment]) {
+    (&encoding.header, &encoding.segments)
 }
 
 /// Bytes of what is written first and of every segment's chunk.
-fn chunks(encoded: &Encoded) -> (usize, Vec<usize>) {
+fn chunks(header: &Header, segments: &[Segment]) -> (usize, Vec<usize>) {
     let mut out = Vec::new();
-    let mut writer = StreamWriter::new(&encoded.header, &Limits::default(), &mut out).unwrap();
+    let mut writer = StreamWriter::new(header, &Limits::default(), &mut out).unwrap();
     let head = out.len();
     let chunk = |segment: &Segment| {
         out.clear();
         writer.segment(segment, &mut out).unwrap();
         out.len()
     };
-    (head, encoded.segments.iter().map(chunk).collect())
+    (head, segments.iter().map(chunk).collect())
 }
 
 /// Asserts that every chunk keeps to its share, the first with the header; returns the share used by all but the last.
-fn assert_constant(name: &str, encoded: &Encoded, samples: usize, bits_per_second: u32) -> f64 {
-    let (head, sizes) = chunks(encoded);
+fn assert_constant(
+    name: &str,
+    (header, segments): (&Header, &[Segment]),
+    samples: usize,
+    bits_per_second: u32,
+) -> f64 {
+    let (head, sizes) = chunks(header, segments);
     let budget = bits_per_second as usize * SEGMENT / (8 * RATE);
     let last = sizes.len() - 1;
     for (index, &size) in sizes.iter().enumerate() {
@@ -163,7 +189,7 @@ fn assert_constant(name: &str, encoded: &Encoded, samples: usize, bits_per_secon
     }
     // What there is of the last one takes its own share, unless its empty mask is too much already.
     let own = bits_per_second as usize * (samples - last * SEGMENT) / (8 * RATE);
-    let empty = encoded.segments[last].channels[0].mask().not_any();
+    let empty = segments[last].channels[0].mask().not_any();
     assert!(
         sizes[last] <= own || empty,
         "{name} at {bits_per_second}: {} bytes of {own}",
@@ -187,7 +213,7 @@ fn at_a_constant_rate_every_chunk_keeps_to_its_share_and_uses_most_of_it() {
     ] {
         for rate in [3_000, 6_000, 12_000] {
             let constant = constant(&pcm, rate);
-            let used = assert_constant(name, &constant.encoded, len, rate);
+            let used = assert_constant(name, symbols(&constant), len, rate);
             assert!(used >= least, "{name} at {rate}: {used} of the budget used");
             assert_eq!(constant.starved, 0, "{name} at {rate}");
         }
@@ -198,8 +224,8 @@ fn at_a_constant_rate_every_chunk_keeps_to_its_share_and_uses_most_of_it() {
 fn the_shortest_last_segment_keeps_its_background() {
     // One frame that stands for no sample, after a segment that is full.
     let constant = constant(&voice(SEGMENT), 3_000);
-    assert_constant("voice", &constant.encoded, SEGMENT, 3_000);
-    let last = &constant.encoded.segments[1].channels[0];
+    assert_constant("voice", symbols(&constant), SEGMENT, 3_000);
+    let last = &constant.segments[1].channels[0];
     assert_eq!((last.frames, constant.starved), (1, 0));
     assert!(last.lattice.iter().any(|&level| level > 0));
 }
@@ -211,16 +237,17 @@ fn a_constant_rate_does_not_depend_on_how_the_pcm_is_cut() {
     let stream = |size: usize| {
         let mut encoder = Encoder::with_rate(MONO, Settings::speech(), None, 4_000).unwrap();
         let header = encoder.header().clone();
-        let mut segments: Vec<Segment> = Vec::new();
+        let mut coded: Vec<Coded> = Vec::new();
         for piece in pcm.chunks(size) {
-            segments.extend(encoder.push(&[piece]).unwrap());
+            coded.extend(encoder.push(&[piece]).unwrap());
         }
         assert_eq!(encoder.starved(), 0);
-        segments.extend(encoder.finish());
-        Encoded { header, segments }
+        coded.extend(encoder.finish().unwrap());
+        (header, coded)
     };
     let whole = stream(pcm.len());
-    let used = assert_constant("stream", &whole, pcm.len(), 4_000);
+    let symbols: Vec<Segment> = whole.1.iter().map(|c| c.segment.clone()).collect();
+    let used = assert_constant("stream", (&whole.0, &symbols), pcm.len(), 4_000);
     assert!(used >= 0.95, "{used}");
     for size in [1, 77, 4_096] {
         assert!(stream(size) == whole, "pieces of {size}");
@@ -232,9 +259,9 @@ fn a_rate_below_the_background_holds_it_and_counts_that() {
     let pcm = white(3 * SEGMENT);
     let rate = 800;
     let constant = constant(&pcm, rate);
-    assert_constant("white noise", &constant.encoded, pcm.len(), rate);
+    assert_constant("white noise", symbols(&constant), pcm.len(), rate);
     assert_eq!(constant.starved, 3);
-    for segment in &constant.encoded.segments[..3] {
+    for segment in &constant.segments[..3] {
         let image = &segment.channels[0];
         assert!(image.mask().not_any() && image.lattice.iter().all(|&level| level > 0));
     }

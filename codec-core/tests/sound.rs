@@ -1,9 +1,10 @@
 //! From PCM to PCM through the symbols: what comes out, and that it does not depend on how it went in.
 
 use codec_core::decode::{self, Decoder};
-use codec_core::encoder::{encode, Encoded, Encoder};
-use codec_core::settings::{Policy, Settings};
-use codec_format::header::{LatticeShape, PhaseKind, Signal, Stft, WaveformShape, WindowKind};
+use codec_core::encode::{Clip, Encoder, Encoding, Policy, Settings, Target};
+use codec_format::header::{
+    LatticeShape, ModelId, PhaseKind, Signal, Stft, WaveformShape, WindowKind,
+};
 use codec_format::model::{Activation, Convolution, Layer, Model, Normalisation, Plane, Source};
 use codec_format::symbols::{Kept, Segment};
 
@@ -28,7 +29,22 @@ fn voice(len: usize) -> Vec<f32> {
         .collect()
 }
 
-fn decode(encoded: &Encoded, model: Option<&Model>) -> Vec<Vec<f32>> {
+fn encode(
+    channels: &[Vec<f32>],
+    source: Signal,
+    total_samples: u64,
+    settings: &Settings,
+    model: Option<ModelId>,
+) -> Result<Encoding, codec_core::Error> {
+    let clip = Clip {
+        channels,
+        source,
+        total_samples,
+    };
+    clip.encode(Target::Settings, settings, model)
+}
+
+fn decode(encoded: &Encoding, model: Option<&Model>) -> Vec<Vec<f32>> {
     decode::clip(&encoded.header, model, &encoded.segments).unwrap()
 }
 
@@ -178,12 +194,15 @@ fn pieces_encode_alike(settings: &Settings) {
     let whole = encode(std::slice::from_ref(&pcm), MONO, 60_001, &settings, None).unwrap();
     for size in [1usize, 77, 4_096, 60_001] {
         let mut encoder = Encoder::new(MONO, settings.clone(), None).unwrap();
-        let mut segments: Vec<Segment> = Vec::new();
+        let mut coded = Vec::new();
         for piece in pcm.chunks(size) {
-            segments.extend(encoder.push(&[piece]).unwrap());
+            coded.extend(encoder.push(&[piece]).unwrap());
         }
-        segments.extend(encoder.finish());
+        coded.extend(encoder.finish().unwrap());
+        let (segments, bodies): (Vec<Segment>, Vec<_>) =
+            coded.into_iter().map(|c| (c.segment, c.body)).unzip();
         assert_eq!(segments, whole.segments, "pieces of {size}");
+        assert_eq!(bodies, whole.bodies, "pieces of {size}");
     }
 }
 

@@ -92,6 +92,16 @@ impl StreamWriter {
     /// Those of [`SegmentCoder::encode`]; [`Error::Usage`] where segments come out of order, after a
     /// short one, or beyond the header's sample count.
     pub fn segment(&mut self, segment: &Segment, out: &mut Vec<u8>) -> Result<LayerBits> {
+        let (body, bits) = self.coder.encode_measured(segment)?;
+        self.coded(segment, &body, out)?;
+        Ok(bits)
+    }
+
+    /// Writes the next segment, whose body [`SegmentCoder::encode`] gave for this header before.
+    ///
+    /// # Errors
+    /// As [`StreamWriter::segment`].
+    pub fn coded(&mut self, segment: &Segment, body: &[u8], out: &mut Vec<u8>) -> Result<()> {
         if segment.index != self.next {
             return Err(Error::Usage {
                 what: "segments out of order",
@@ -102,14 +112,13 @@ impl StreamWriter {
                 what: "segment after a short one",
             });
         }
-        let (body, bits) = self.coder.encode_measured(segment)?;
         check(
             "segment bytes",
             body.len() as u64,
             self.limits.segment_bytes as u64,
         )?;
         let header = self.coder.header();
-        let frames = segment.channels[0].frames;
+        let frames = segment.channels.first().map_or(0, |image| image.frames);
         if let Some(total) = header.total_samples {
             let left = header.frames_for(total).saturating_sub(self.frames);
             if frames as u64 != left.min(u64::from(header.segment_frames)) {
@@ -125,8 +134,8 @@ impl StreamWriter {
             offset: self.position,
         });
         self.next += 1;
-        self.chunk(SEGM, &body, out);
-        Ok(bits)
+        self.chunk(SEGM, body, out);
+        Ok(())
     }
 
     /// Writes an index of the segments written so far.

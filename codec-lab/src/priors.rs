@@ -1,9 +1,8 @@
 //! The entropy coder's priors from real speech: folders of clips, coded at varied settings, counted.
 
-use codec_core::analysis::Analysis;
-use codec_core::encoder::encode_analysis;
-use codec_core::settings::{Policy, Settings, WAVEFORM_STEP};
-use codec_format::header::{LatticeShape, Signal, WaveformShape};
+use codec_core::encode::profile::{ridge, waveform};
+use codec_core::encode::{Analysis, Clip, Settings, Target};
+use codec_format::header::{LatticeShape, Signal};
 use codec_format::train::PriorTrainer;
 use codec_train::data::Corpus;
 use codec_train::{Error, Result};
@@ -22,14 +21,6 @@ const SETTINGS: [(f32, u8, u8, u8); 8] = [
     (8.0, 48, 20, 20),
     (4.0, 48, 26, 24),
 ];
-
-/// The waveform layer as the speech profile has it, with so many coefficients.
-fn waveform(coefficients: u8) -> Option<WaveformShape> {
-    Some(WaveformShape {
-        coefficients,
-        step: WAVEFORM_STEP,
-    })
-}
 
 /// A table of priors and what it was made of.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,39 +54,31 @@ pub fn train(folders: &[PathBuf], per_clip: usize) -> Result<Priors> {
                 waveform: waveform(SETTINGS.iter().map(|s| s.3).max().unwrap_or(0)),
                 ..speech.clone()
             };
-            let analysis = Analysis::of(std::slice::from_ref(&clip.pcm), &most)?;
-            let source = Signal {
-                rate: speech.rate,
-                channels: 1,
+            let clip = Clip {
+                channels: std::slice::from_ref(&clip.pcm),
+                source: Signal {
+                    rate: speech.rate,
+                    channels: 1,
+                },
+                total_samples: clip.pcm.len() as u64,
             };
+            let analysis = Analysis::of(&clip, &most)?;
             (0..per_clip)
                 .map(|n| {
                     let (margin, step, bands, coefficients) =
                         SETTINGS[(i * per_clip + n) % SETTINGS.len()];
                     let settings = Settings {
                         step,
-                        policy: Policy::Ridge {
-                            margin,
-                            threshold_step: 16,
-                        },
+                        policy: ridge(margin),
                         lattice: Some(LatticeShape {
                             bands,
                             every: 2,
                             step: 32,
                         }),
-                        waveform: match coefficients {
-                            0 => None,
-                            _ => waveform(coefficients),
-                        },
+                        waveform: waveform(coefficients),
                         ..speech.clone()
                     };
-                    Ok(encode_analysis(
-                        &analysis,
-                        source,
-                        clip.pcm.len() as u64,
-                        &settings,
-                        None,
-                    )?)
+                    Ok(analysis.encode(Target::Settings, &settings, None)?)
                 })
                 .collect::<Result<Vec<_>>>()
         })

@@ -7,10 +7,12 @@ use crate::error::{Error, Result};
 use crate::loss::LossConfig;
 use crate::network::Inputs;
 use codec_core::decode::planes::PlaneBuilder;
+use codec_core::encode::analysis::origin_below;
+use codec_core::encode::policy::sparsify;
+use codec_core::encode::profile::RISE;
+use codec_core::encode::{Policy, Settings};
 use codec_core::planes::Planes;
-use codec_core::policy::sparsify;
 use codec_core::quantise::coefficients::quantise;
-use codec_core::settings::{origin_below, Policy, Settings};
 use codec_core::transform::lapped::Lapped;
 use codec_core::transform::stft::{log_power, Transform};
 use codec_format::header::{Header, LatticeShape, Signal, WaveformShape};
@@ -215,6 +217,7 @@ impl Example {
             PolicyName::Ridge => Policy::Ridge {
                 margin: margin(coded, floor, draw.keep),
                 threshold_step: eighths("threshold_step", e.threshold_step)?,
+                rise: RISE,
             },
             PolicyName::Uniform => Policy::Uniform {
                 sparsity,
@@ -360,14 +363,7 @@ fn coded_planes(
         let above = image
             .slice(s![rows.clone(), ..])
             .mapv(|x| (x - floor).max(0.0));
-        let mut sparse = sparsify(
-            above.view(),
-            header,
-            &settings.policy,
-            index as u32,
-            0,
-            index * step,
-        );
+        let mut sparse = sparsify(above.view(), header, &settings.policy, index as u32, 0);
         if let Some(lapped) = &lapped {
             let coefficients = lapped.analyse(pcm, 0, rows.start as i64, rows.len());
             if let Kept::Ridge {

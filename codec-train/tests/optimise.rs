@@ -1,7 +1,7 @@
 //! Optimising masks, at small size: what the search believes is what a decoder does, gradients are those of
 //! the function, and interrupted searches end where whole ones do.
 
-use codec_core::settings::{Policy, Settings};
+use codec_core::encode::{Policy, Settings};
 use codec_format::header::{PhaseKind, Stft, WindowKind};
 use codec_format::model::{Activation, Convolution, Layer, Model, Normalisation, Plane, Source};
 use codec_format::symbols::Mask;

@@ -2,8 +2,7 @@
 
 use super::draws::Draws;
 use super::symbols;
-use codec_core::encoder::encode;
-use codec_core::settings::{Policy, Settings};
+use codec_core::encode::{Clip, Policy, Settings, Target};
 use codec_format::header::*;
 use codec_format::limits::Limits;
 use codec_format::model::*;
@@ -233,18 +232,13 @@ fn sound_stream(settings: &Settings, with_model: bool) -> Vec<u8> {
     let model = with_model.then(|| model_bytes(&stft(), true, WeightCoding::I8));
     let id = model.as_deref().map(model_file::model_id);
     let pcm = voice(1_500);
-    let encoded = encode(&[pcm], source, 1_500, settings, id).expect("the settings are valid");
-    let mut out = Vec::new();
-    let mut writer =
-        StreamWriter::new(&encoded.header, &Limits::default(), &mut out).expect("a good header");
-    if let Some(file) = &model {
-        writer.model(file, &mut out).expect("a short model");
-    }
-    for segment in &encoded.segments {
-        writer.segment(segment, &mut out).expect("good symbols");
-    }
-    writer
-        .finish(1_500, &mut out)
-        .expect("all segments are there");
-    out
+    let clip = Clip {
+        channels: &[pcm],
+        source,
+        total_samples: 1_500,
+    };
+    let encoding = clip
+        .encode(Target::Settings, settings, id)
+        .expect("the settings are valid");
+    encoding.file(model.as_deref()).expect("a short model")
 }

@@ -4,15 +4,15 @@ use super::draws::Draws;
 use super::format::small_limits;
 use super::resign::resign;
 use codec_core::decode::Decoder;
-use codec_core::encoder::{encode, Encoder};
-use codec_core::settings::{Policy, Settings};
+use codec_core::encode::profile::RISE;
+use codec_core::encode::{Clip, Encoder, Policy, Settings, Target};
 use codec_core::Error;
 use codec_format::header::*;
 use codec_format::limits::Limits;
 use codec_format::model::Model;
 use codec_format::model_file;
 use codec_format::symbols::{Mask, Segment};
-use codec_format::{Event, StreamReader, StreamWriter};
+use codec_format::{Event, StreamReader};
 
 /// Fine frames a transform length may span: bounds the work of a short input.
 const MOST_OVERLAP: usize = 32;
@@ -151,6 +151,7 @@ fn settings(draws: &mut Draws<'_>) -> Settings {
         policy: match draws.below(4) {
             0 => Policy::Ridge {
                 margin: draws.below(120) as f32 - 40.0,
+                rise: RISE,
                 threshold_step: 1 + draws.below(255) as u8,
             },
             1 => Policy::Uniform {
@@ -246,7 +247,12 @@ pub fn encode_pcm(data: &[u8]) -> usize {
         .map(|c| all[c * coded..(c + 1) * coded].to_vec())
         .collect();
 
-    let encoded = match encode(&pcm, source, total, &settings, None) {
+    let clip = Clip {
+        channels: &pcm,
+        source,
+        total_samples: total,
+    };
+    let encoded = match clip.encode(Target::Settings, &settings, None) {
         Ok(encoded) => encoded,
         Err(Error::NotFinite { channel, sample }) => {
             assert!(!pcm[channel][sample as usize].is_finite());
@@ -257,26 +263,22 @@ pub fn encode_pcm(data: &[u8]) -> usize {
     assert!(pcm.iter().flatten().all(|x| x.is_finite()));
     if settings.origin.is_some() {
         let mut encoder = Encoder::new(source, settings, None).expect("the settings are valid");
-        let mut segments: Vec<Segment> = Vec::new();
+        let mut pieces = Vec::new();
         for start in (0..coded).step_by(piece) {
             let part: Vec<&[f32]> = pcm
                 .iter()
                 .map(|c| &c[start..(start + piece).min(coded)])
                 .collect();
-            segments.extend(encoder.push(&part).expect("the samples are numbers"));
+            pieces.extend(encoder.push(&part).expect("the samples are numbers"));
         }
-        segments.extend(encoder.finish());
+        pieces.extend(encoder.finish().expect("good symbols"));
+        let (segments, bodies): (Vec<Segment>, Vec<_>) =
+            pieces.into_iter().map(|c| (c.segment, c.body)).unzip();
         assert_eq!(segments, encoded.segments, "pieces of {piece}");
+        assert_eq!(bodies, encoded.bodies, "pieces of {piece}");
     }
 
-    let mut file = Vec::new();
-    let mut writer =
-        StreamWriter::new(&encoded.header, &Limits::default(), &mut file).expect("a good header");
-    for segment in &encoded.segments {
-        writer.segment(segment, &mut file).expect("good symbols");
-    }
-    writer.finish(total, &mut file).expect("all segments");
-
+    let file = encoded.file(None).expect("all segments");
     let mut reader = StreamReader::new(&Limits::default());
     reader.push(&file);
     reader.finish();

@@ -1,6 +1,6 @@
 //! A network for the thesis profile that needs no training.
 
-use codec_core::settings::Settings;
+use codec_core::encode::Settings;
 use codec_format::model::{
     Activation, Convolution, Layer, Model, Normalisation, Plane, Source, WeightCoding,
 };

@@ -27,8 +27,10 @@ pub fn run(args: &Encode, quiet: bool) -> Vec<Failure> {
         let (settings, target) = coding::settings(&args.coding, clip.channels.len())?;
         let candidates = coding::candidates(&args.coding, &settings, target, clip.channels.len());
         let embed = args.coding.embed_model;
+        let strict = args.coding.bitrate.is_some();
+        let model = model.as_ref();
         let coded =
-            codec::encode(&clip, &candidates, target, model.as_ref(), embed).map_err(of_input)?;
+            codec::encode(&clip, &candidates, target, strict, model, embed).map_err(of_input)?;
         if !quiet {
             coded.warn(&batch::name(input), progress);
         }

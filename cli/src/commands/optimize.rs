@@ -8,7 +8,7 @@ use crate::models::{self, Loaded};
 use crate::output;
 use clap::{Args, ValueEnum};
 use codec_audio::{file as read, resample, Clip};
-use codec_core::settings::{Policy, Settings};
+use codec_core::encode::{Policy, Settings};
 use codec_format::header::PhaseKind;
 use codec_format::symbols::Mask;
 use codec_train::optimise::{genetic, gradient, seeds, Fitness, Measures, Problem};

@@ -8,9 +8,7 @@ use crate::models::{self, Given};
 use crate::output;
 use crate::progress::Progress;
 use codec_audio::{file as read, resample, Clip};
-use codec_core::analysis::Analysis;
-use codec_core::encoder::encode_analysis;
-use codec_core::settings::Settings;
+use codec_core::encode::{self, Analysis, Settings, Target};
 use codec_format::header::{PhaseKind, Signal};
 use codec_format::symbols::Segment;
 use codec_lab::figure::{self, Figure};
@@ -54,12 +52,8 @@ pub fn of_clip(clip: &Clip, channel: usize, name: &str) -> Result<Vec<u8>, Fault
     let samples = pick(&clip.channels, channel)?;
     let wanted = resample::length(samples.len() as u64, clip.rate, settings.rate) as usize;
     let wave = resample::channel(samples, clip.rate, settings.rate, wanted)?;
-    let analysis = Analysis::of(std::slice::from_ref(&wave), &settings)?;
-    let source = Signal {
-        rate: clip.rate,
-        channels: 1,
-    };
-    let encoded = encode_analysis(&analysis, source, clip.len() as u64, &settings, None)?;
+    let analysis = analysed(&wave, clip.rate, clip.len() as u64, &settings)?;
+    let encoded = analysis.encode(Target::Settings, &settings, None)?;
     let (mask, kept) = mask_of(encoded.segments.iter(), 0, settings.stft.bins());
     let levels = analysis.levels(0).to_owned();
     Ok(figure::draw(&Figure {
@@ -89,13 +83,10 @@ pub fn of_stream(
     let settings = Settings {
         rate: header.coded.rate,
         stft: header.stft,
+        lattice: None,
         ..Settings::speech()
     };
-    let settings = Settings {
-        lattice: None,
-        ..settings
-    };
-    let analysis = Analysis::of(std::slice::from_ref(&wave), &settings)?;
+    let analysis = analysed(&wave, settings.rate, wave.len() as u64, &settings)?;
     let levels = dense.swap_remove(channel);
     let phase = match header.phase {
         PhaseKind::None => "phase, rebuilt from the levels".to_string(),
@@ -131,6 +122,20 @@ pub fn of_stream(
         mask: Some((format!("mask: {kept}{low}"), mask)),
         wave: (wave, header.coded.rate),
     })?)
+}
+
+fn analysed(
+    wave: &Vec<f32>,
+    rate: u32,
+    total: u64,
+    settings: &Settings,
+) -> Result<Analysis, Fault> {
+    let clip = encode::Clip {
+        channels: std::slice::from_ref(wave),
+        source: Signal { rate, channels: 1 },
+        total_samples: total,
+    };
+    Ok(Analysis::of(&clip, settings)?)
 }
 
 fn pick(channels: &[Vec<f32>], channel: usize) -> Result<&Vec<f32>, Fault> {

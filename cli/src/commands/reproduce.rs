@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn the_built_in_networks_are_the_thesis_ones_for_every_sparsity() {
         let networks = networks(None).expect("sound model files");
-        let grid = codec_core::settings::Settings::thesis(0.95).stft;
+        let grid = codec_core::encode::Settings::thesis(0.95).stft;
         assert_eq!(networks.thesis.len(), SPARSITIES.len());
         for (sparsity, network) in &networks.thesis {
             assert_eq!(network.model.stft, grid, "{sparsity}");

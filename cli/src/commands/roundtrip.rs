@@ -66,6 +66,7 @@ fn one(args: &Roundtrip, input: &Path, quiet: bool, progress: &Progress) -> Resu
         &clip,
         &candidates,
         target,
+        args.coding.bitrate.is_some(),
         model.as_ref(),
         args.coding.embed_model,
     )

@@ -82,8 +82,9 @@ impl LowBand {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encode::policy::Rise;
+    use crate::encode::{Policy, Settings};
     use crate::quantise::coefficients::quantise;
-    use crate::settings::{Policy, Settings};
     use codec_format::header::{Signal, WaveformShape};
     use codec_format::symbols::{Kept, Mask, MAX_INDEX};
 
@@ -96,6 +97,7 @@ mod tests {
             policy: Policy::Ridge {
                 margin: 0.0,
                 threshold_step: 8,
+                rise: Rise::NONE,
             },
             ..Settings::speech()
         };

@@ -3,10 +3,10 @@
 use super::completion::{self, Imaged, Imaging};
 use super::overlap::OverlapAdd;
 use super::phases::{Blocks, TIED};
+use crate::encode::settings::{is_too_short, SHORT_SEGMENTS};
 use crate::error::{Error, Result};
 use crate::network::Network;
 use crate::quantise::levels;
-use crate::settings::{is_too_short, SHORT_SEGMENTS};
 use crate::transform::stft::Transform;
 use alloc::sync::Arc;
 use alloc::vec;

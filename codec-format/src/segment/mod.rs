@@ -115,12 +115,10 @@ impl SegmentCoder {
         Ok(encoder.finish())
     }
 
-    /// Bytes of the segment's whole SEGM chunk: type, length, body and CRC (Spec §3.2).
-    ///
-    /// # Errors
-    /// As [`SegmentCoder::encode`].
-    pub fn chunk_bytes(&self, segment: &Segment) -> Result<u64> {
-        Ok(chunk_size(self.encode(segment)?.len()) as u64)
+    /// Bytes of the whole SEGM chunk with this body: type, length, body and CRC (Spec §3.2).
+    #[must_use]
+    pub fn chunk_bytes(body: &[u8]) -> u64 {
+        chunk_size(body.len()) as u64
     }
 
     /// The body, with what each layer cost.

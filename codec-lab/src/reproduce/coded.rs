@@ -1,16 +1,14 @@
 //! One clip through a real file and back, and what is left of it.
 
 use super::clips::Excerpt;
-use codec_core::analysis::Analysis;
 use codec_core::decode::phases::{rebuild_by, Block, Method};
 use codec_core::decode::{clip, dense_images};
-use codec_core::encoder::Encoded;
-use codec_core::settings::Settings;
+use codec_core::encode::{Analysis, Clip as Sound, Encoding, Settings, Target};
 use codec_core::transform::stft::{Complex32, Transform};
 use codec_format::header::{Header, ModelId, Signal};
 use codec_format::model::Model;
 use codec_format::symbols::Segment;
-use codec_format::{Event, Limits, StreamReader, StreamWriter};
+use codec_format::{Event, Limits, StreamReader};
 use codec_train::{Error, Result};
 use ndarray::Array2;
 
@@ -147,17 +145,12 @@ pub struct Coded {
 }
 
 impl Coded {
-    /// Writes the symbols of a clip of `samples` samples as a file and reads them back.
+    /// Writes the symbols of a clip as a file and reads them back.
     ///
     /// # Errors
     /// [`Error::Format`] if writing or reading fails, damage included.
-    pub fn new(encoded: &Encoded, samples: usize) -> Result<Self> {
-        let mut file = Vec::new();
-        let mut writer = StreamWriter::new(&encoded.header, &Limits::default(), &mut file)?;
-        for segment in &encoded.segments {
-            writer.segment(segment, &mut file)?;
-        }
-        writer.finish(samples as u64, &mut file)?;
+    pub fn new(encoded: &Encoding) -> Result<Self> {
+        let file = encoded.file(None)?;
         let mut reader = StreamReader::new(&Limits::default());
         reader.push(&file);
         reader.finish();
@@ -250,13 +243,21 @@ pub struct Subject<'a> {
     pub levels: Array2<f32>,
 }
 
+fn sound(clip: &Excerpt, rate: u32) -> Sound<'_> {
+    Sound {
+        channels: std::slice::from_ref(&clip.pcm),
+        source: Signal { rate, channels: 1 },
+        total_samples: clip.pcm.len() as u64,
+    }
+}
+
 impl<'a> Subject<'a> {
     /// Analyses a clip on the grid of `settings`.
     ///
     /// # Errors
     /// [`Error::Core`] for settings out of range.
     pub fn new(clip: &'a Excerpt, settings: &Settings) -> Result<Self> {
-        let analysis = Analysis::of(std::slice::from_ref(&clip.pcm), settings)?;
+        let analysis = Analysis::of(&sound(clip, settings.rate), settings)?;
         let levels = analysis.levels(0).to_owned();
         Ok(Subject {
             clip,
@@ -266,29 +267,21 @@ impl<'a> Subject<'a> {
         })
     }
 
-    /// The source as a header tells it.
+    /// The clip as an encoder takes it.
     #[must_use]
-    pub fn signal(&self) -> Signal {
-        Signal {
-            rate: self.rate,
-            channels: 1,
-        }
+    pub fn sound(&self) -> Sound<'_> {
+        sound(self.clip, self.rate)
     }
 
     /// The clip through a file with these settings.
     ///
     /// # Errors
-    /// As [`codec_core::encoder::encode_analysis`] and [`Coded::new`].
+    /// As [`Analysis::encode`] and [`Coded::new`].
     pub fn code(&self, settings: &Settings, model: &NamedModel) -> Result<Coded> {
-        let samples = self.clip.pcm.len();
-        let encoded = codec_core::encoder::encode_analysis(
-            &self.analysis,
-            self.signal(),
-            samples as u64,
-            settings,
-            Some(model.id),
-        )?;
-        Coded::new(&encoded, samples)
+        let encoded = self
+            .analysis
+            .encode(Target::Settings, settings, Some(model.id))?;
+        Coded::new(&encoded)
     }
 
     /// Everything measured of a file as any decoder plays it.

@@ -2,7 +2,7 @@
 
 use super::coded::{Measured, NamedModel, Subject};
 use super::plan::{Job, Search, SPARSITY};
-use codec_core::settings::{Policy, Settings};
+use codec_core::encode::{Policy, Settings};
 use codec_format::symbols::Mask;
 use codec_train::optimise::sampling::Tilt;
 use codec_train::optimise::{genetic, gradient, seeds, Fitness, Problem};

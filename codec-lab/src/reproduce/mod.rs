@@ -16,8 +16,7 @@ pub mod store;
 
 use clips::{Excerpt, Skipped};
 use codec_core::decode::phases::Method;
-use codec_core::rate::{encode_to_bitrate, speech_settings};
-use codec_core::settings::Settings;
+use codec_core::encode::{Settings, Target};
 use codec_format::header::PhaseKind;
 use codec_train::{Error, Result};
 use coded::{image_error, Coded, Measured, NamedModel, Subject};
@@ -532,16 +531,12 @@ fn rebuilt(
 /// The speech profile: its image has another grid, on which its error is measured.
 fn speech(network: &NamedModel, subject: &Subject<'_>) -> Result<Measured> {
     let pcm = &subject.clip.pcm;
-    let settings = speech_settings(SPEECH_RATE);
-    let fitted = encode_to_bitrate(
-        std::slice::from_ref(pcm),
-        subject.signal(),
-        pcm.len() as u64,
-        SPEECH_RATE,
-        &settings,
-        Some(network.id),
-    )?;
-    let coded = Coded::new(&fitted.encoded, pcm.len())?;
+    let settings = Settings::speech_at(SPEECH_RATE);
+    let target = Target::Bitrate(SPEECH_RATE);
+    let encoded = subject
+        .sound()
+        .encode(target, &settings, Some(network.id))?;
+    let coded = Coded::new(&encoded)?;
     let decoded = coded.decode(Some(&network.model))?;
     let image = coded.image(Some(&network.model))?;
     // The true image at the synthesis hop, as many frames as the network made.

@@ -1,7 +1,7 @@
 //! Which rows the report has, in their order, and what the thesis says of each.
 
 use codec_core::decode::phases::{Method, Start};
-use codec_core::settings::{Policy, Settings};
+use codec_core::encode::{Policy, Settings};
 use codec_format::header::PhaseKind;
 
 /// Bits of a stored phase: finer than anybody hears.

@@ -2,19 +2,16 @@
 
 use super::frozen::{Frozen, Observed};
 use crate::error::{Error, Result};
-use codec_core::analysis::Analysis;
 use codec_core::decode::{clip, dense_images};
-use codec_core::encoder::{encode_analysis, Encoded};
+use codec_core::encode::{Analysis, Clip, Encoding, Policy, Settings, Target};
 use codec_core::network::Network;
 use codec_core::planes::Planes;
 use codec_core::quantise::angles::{phase_bits, phase_index, phase_unit};
 use codec_core::quantise::levels::{self, LOUDEST};
-use codec_core::settings::{Policy, Settings};
 use codec_core::transform::stft::{Complex32, Transform};
 use codec_format::header::{ModelId, PhaseKind, Quantiser, Signal};
 use codec_format::model::Model;
 use codec_format::symbols::Mask;
-use codec_format::{Limits, StreamWriter};
 use codec_metrics as metrics;
 use ndarray::{Array2, ArrayView2};
 
@@ -27,8 +24,6 @@ pub struct Problem {
     pcm: Vec<f32>,
     settings: Settings,
     model: Model,
-    source: Signal,
-    total: u64,
     analysis: Analysis,
     quantiser: Quantiser,
     /// dB above the origin, at least zero, frames x bins.
@@ -96,7 +91,17 @@ impl Problem {
                 model.upsampling
             )));
         }
-        let analysis = Analysis::of(&[pcm.to_vec()], settings)?;
+        let source = Signal {
+            rate: settings.rate,
+            channels: 1,
+        };
+        let pcm = pcm.to_vec();
+        let clip = Clip {
+            channels: std::slice::from_ref(&pcm),
+            source,
+            total_samples: pcm.len() as u64,
+        };
+        let analysis = Analysis::of(&clip, settings)?;
         let origin = settings.origin.unwrap_or_else(|| analysis.origin());
         let settings = Settings {
             origin: Some(origin),
@@ -105,10 +110,6 @@ impl Problem {
                 seed: 1,
             },
             ..settings.clone()
-        };
-        let source = Signal {
-            rate: settings.rate,
-            channels: 1,
         };
         let header = settings.header(source, Some(pcm.len() as u64), origin, None);
         let network = Network::new(model, &header)?;
@@ -123,9 +124,7 @@ impl Problem {
         };
         let transform = Transform::new(&settings.stft, usize::from(settings.stft.hop))?;
         Ok(Problem {
-            pcm: pcm.to_vec(),
-            source,
-            total: pcm.len() as u64,
+            pcm,
             stored: image.mapv(|x| stored_level(&quantiser, x)),
             model: model.clone(),
             settings,
@@ -141,8 +140,7 @@ impl Problem {
     /// The same clip, its files telling that it was `total` samples at `rate` Hz before it was resampled.
     #[must_use]
     pub fn with_source(mut self, rate: u32, total: u64) -> Self {
-        self.source.rate = rate;
-        self.total = total;
+        self.analysis = self.analysis.from_source(rate, total);
         self
     }
 
@@ -362,43 +360,28 @@ impl Problem {
         policy: Policy,
         phase: PhaseKind,
         model: Option<ModelId>,
-    ) -> Result<Encoded> {
+    ) -> Result<Encoding> {
         let settings = Settings {
             policy,
             phase,
             ..self.settings.clone()
         };
-        Ok(encode_analysis(
-            &self.analysis,
-            self.source,
-            self.total,
-            &settings,
-            model,
-        )?)
+        Ok(self.analysis.encode(Target::Settings, &settings, model)?)
     }
 
     /// The bytes of a file, with the model file `embedded` in it if one is given.
     ///
     /// # Errors
     /// [`Error::Format`] if a limit of the format is exceeded.
-    pub fn file(&self, encoded: &Encoded, embedded: Option<&[u8]>) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        let mut writer = StreamWriter::new(&encoded.header, &Limits::default(), &mut bytes)?;
-        if let Some(model) = embedded {
-            writer.model(model, &mut bytes)?;
-        }
-        for segment in &encoded.segments {
-            writer.segment(segment, &mut bytes)?;
-        }
-        writer.finish(self.total, &mut bytes)?;
-        Ok(bytes)
+    pub fn file(&self, encoded: &Encoding, embedded: Option<&[u8]>) -> Result<Vec<u8>> {
+        Ok(encoded.file(embedded)?)
     }
 
     /// What the decoder makes of the symbols: samples at the coded rate, as many as the clip.
     ///
     /// # Errors
     /// [`Error::Core`] if the symbols are not those of this clip.
-    pub fn decode(&self, encoded: &Encoded) -> Result<Vec<f32>> {
+    pub fn decode(&self, encoded: &Encoding) -> Result<Vec<f32>> {
         let mut pcm = clip(&encoded.header, Some(&self.model), &encoded.segments)?.remove(0);
         pcm.resize(self.pcm.len(), 0.0);
         Ok(pcm)
@@ -408,7 +391,7 @@ impl Problem {
     ///
     /// # Errors
     /// As [`Problem::decode`] and [`Problem::pesq`].
-    pub fn measure(&self, encoded: &Encoded) -> Result<Measures> {
+    pub fn measure(&self, encoded: &Encoding) -> Result<Measures> {
         let (mut dense, _) = dense_images(&encoded.header, Some(&self.model), &encoded.segments)?;
         let origin = levels::origin(&encoded.header.quantiser);
         let dense = dense.remove(0).mapv(|x| x - origin);

@@ -6,8 +6,8 @@
 
 use super::{Fitness, Problem};
 use crate::error::{Error, Result};
-use codec_core::settings::Policy;
-use codec_format::header::PhaseKind;
+use codec_core::encode::Policy;
+use codec_format::header::{ModelId, PhaseKind};
 use codec_format::symbols::Mask;
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
@@ -89,17 +89,10 @@ pub fn search(problem: &Problem, options: &Options) -> Result<Found> {
 /// # Errors
 /// [`Error::Core`] for a sparsity or phases out of range, [`Error::Format`] beyond a limit of the format.
 pub fn bytes(problem: &Problem, sparsity: f32, seed: u64, phase: PhaseKind) -> Result<usize> {
-    let encoded = problem.encode(Policy::Uniform { sparsity, seed }, phase, None)?;
-    // A model's name in the header is as long for every mask; it counts, as in any file of use.
-    let named = codec_format::header::Header {
-        model: Some(codec_format::header::ModelId([0; 8])),
-        ..encoded.header.clone()
-    };
-    let encoded = codec_core::encoder::Encoded {
-        header: named,
-        ..encoded
-    };
-    Ok(problem.file(&encoded, None)?.len())
+    // A model's name in the header counts, as in any file of use.
+    let named = Some(ModelId([0; 8]));
+    let encoded = problem.encode(Policy::Uniform { sparsity, seed }, phase, named)?;
+    Ok(encoded.bytes() as usize)
 }
 
 /// The smallest sparsity, to a ten-thousandth, at which a seeded mask's file is no larger than `limit` bytes.

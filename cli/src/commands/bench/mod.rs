@@ -5,14 +5,14 @@ mod opus;
 use crate::args::Bench;
 use crate::batch;
 use crate::codec;
-use crate::coding::Target;
 use crate::fault::{Failure, Fault};
 use crate::measures::{self, Measures};
 use crate::models::{self, Given, Loaded};
 use crate::output;
 use crate::progress::Progress;
 use codec_audio::{file as read, Clip};
-use codec_core::rate;
+use codec_core::encode::profile::Effort;
+use codec_core::encode::{Settings, Target};
 use codec_lab::figure::chart::{sheet, Line, Lines, Panel};
 use rayon::prelude::*;
 use std::fmt::Write;
@@ -60,7 +60,7 @@ fn bench(args: &Bench, quiet: bool) -> Result<Vec<Failure>, Failure> {
         opus::check().map_err(|fault| fault.of("--opus"))?;
     }
     let (sources, mut failures) = sources(&args.dir)?;
-    let settings = rate::speech_settings(args.rates.first().copied().unwrap_or_default());
+    let settings = Settings::speech_at(args.rates.first().copied().unwrap_or_default());
     let model = models::for_encoding(args.model.as_deref(), &settings)?;
     let given = match &model {
         Some(loaded) => Given::File(Box::new(loaded.clone())),
@@ -167,12 +167,9 @@ fn sparc(
     given: &Given,
 ) -> Result<(usize, Clip), Fault> {
     let channels = clip.channels.len().max(1) as u32;
-    let target = Target::Bitrate {
-        bitrate,
-        strict: false,
-    };
-    let candidates = rate::speech_candidates(bitrate / channels, rate::Effort::Default);
-    let bytes = codec::encode(clip, &candidates, target, model, false)?.bytes;
+    let target = Target::Bitrate(bitrate);
+    let candidates = Settings::speech_candidates(bitrate / channels, Effort::Default);
+    let bytes = codec::encode(clip, &candidates, target, false, model, false)?.bytes;
     let decoded = codec::decode(&codec::read(&bytes)?, given)?;
     Ok((bytes.len(), decoded))
 }

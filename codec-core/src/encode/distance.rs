@@ -5,7 +5,7 @@
 //! frames, as a share of the original's mean loudness. Phases do not count.
 
 use crate::error::Result;
-use crate::stft::Transform;
+use crate::transform::stft::Transform;
 use alloc::vec;
 use alloc::vec::Vec;
 use codec_format::header::{Stft, WindowKind};

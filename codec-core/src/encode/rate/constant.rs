@@ -1,13 +1,14 @@
 //! A constant rate: every segment within its own share of the bits, whatever came before.
 
-use super::head_bytes;
+use super::super::encoding::head_bytes;
+use super::super::policy::Policy;
+use super::super::segment::Coded;
 use super::search::{search, Found};
-use super::splice::spliced_segment;
+use super::splice::splice;
 use crate::error::{Error, Result};
 use alloc::vec;
 use alloc::vec::Vec;
-use codec_format::header::{Header, MaskKind, PhaseKind};
-use codec_format::limits::Limits;
+use codec_format::header::{Header, PhaseKind};
 use codec_format::segment::SegmentCoder;
 use codec_format::symbols::{Kept, Segment, SparseImage};
 
@@ -21,35 +22,35 @@ use codec_format::symbols::{Kept, Segment, SparseImage};
 /// over several of its steps, and at last silent; such segments are counted. Only the last segment of a stream, if
 /// shorter than the others, may take more than its share, up to that of a whole one, rather than lose its background.
 #[derive(Debug)]
-pub struct SegmentRate {
-    coder: SegmentCoder,
+pub(crate) struct SegmentRate {
     bits_per_second: u32,
     /// Bytes sent before the first segment.
     head: u64,
-    /// The margin the segment before took, dB.
+    /// The margin the segment before took, dB; at first that of the policy.
     margin: f32,
-    starved: u32,
+    /// Segments so far whose background had to be held or silenced.
+    pub(crate) starved: u32,
 }
 
 impl SegmentRate {
-    /// Rate control of streams with this header, at `bits_per_second` over all channels.
+    /// Rate control of the stream of this coder, at `bits_per_second` over all channels.
     ///
     /// # Errors
     /// [`Error::Settings`] where the mask is not the ridge one, every phase is stored, or the rate is too low
     /// for a segment of silence; [`Error::Format`] for a header out of range.
-    pub fn new(header: &Header, bits_per_second: u32) -> Result<Self> {
+    pub(crate) fn new(coder: &SegmentCoder, policy: &Policy, bits_per_second: u32) -> Result<Self> {
+        let header = coder.header();
         let fail = |what| Err(Error::Settings { what });
-        if !matches!(header.mask, MaskKind::Ridge { .. }) {
+        let Policy::Ridge { margin, .. } = *policy else {
             return fail("a constant rate needs the ridge policy");
-        }
+        };
         if matches!(header.phase, PhaseKind::All { .. }) {
             return fail("a constant rate cannot hold every phase");
         }
         let rate = SegmentRate {
-            coder: SegmentCoder::new(header, &Limits::default())?,
             bits_per_second,
             head: head_bytes(header)?,
-            margin: super::usual_margin(bits_per_second / u32::from(header.coded.channels.max(1))),
+            margin,
             starved: 0,
         };
         // The longest index there is stands for the lengths that a place may take.
@@ -57,27 +58,20 @@ impl SegmentRate {
             SparseImage::silent(header, usize::from(header.segment_frames));
             usize::from(header.coded.channels)
         ];
-        let least = |index| {
+        let least = |index| -> Result<u64> {
             let channels = silence.clone();
-            rate.coder.chunk_bytes(&Segment { index, channels })
+            Ok(Coded::new(coder, Segment { index, channels })?.bytes())
         };
-        let whole = rate.budget(1, rate.whole());
-        if least(u32::MAX)? > whole || least(0)? + rate.head > whole {
+        let all = rate.budget(header, 1, whole(header));
+        if least(u32::MAX)? > all || least(0)? + rate.head > all {
             return fail("the constant rate is too low even for a segment of silence");
         }
         Ok(rate)
     }
 
-    /// Coded samples of a whole segment.
-    fn whole(&self) -> u64 {
-        let header = self.coder.header();
-        u64::from(header.segment_frames) * u64::from(header.stft.hop)
-    }
-
     /// Bytes that the chunk of segment `index`, which stands for `samples` coded samples, may take.
-    #[must_use]
-    pub fn budget(&self, index: u32, samples: u64) -> u64 {
-        let rate = u128::from(self.coder.header().coded.rate.max(1));
+    fn budget(&self, header: &Header, index: u32, samples: u64) -> u64 {
+        let rate = u128::from(header.coded.rate.max(1));
         let bytes = u128::from(self.bits_per_second) * u128::from(samples) / (8 * rate);
         let head = if index == 0 { self.head } else { 0 };
         u64::try_from(bytes)
@@ -85,69 +79,62 @@ impl SegmentRate {
             .saturating_sub(head)
     }
 
-    /// Segments so far whose background had to be held or silenced.
-    #[must_use]
-    pub fn starved(&self) -> u32 {
-        self.starved
-    }
-
-    /// The segment that fits, of those that `make` makes with a ridge margin in dB; it is segment `index` and stands
-    /// for `samples` coded samples. Segments are to come in the order of the stream.
-    pub fn fit(
+    /// Segment `index` as it fits, of those that `make` makes with a ridge margin in dB. The signal is known up to coded
+    /// sample `end`; segments are to come in the order of the stream.
+    pub(crate) fn fit(
         &mut self,
+        coder: &SegmentCoder,
         index: u32,
-        samples: u64,
-        mut make: impl FnMut(f32) -> Segment,
-    ) -> Segment {
-        let coder = &self.coder;
-        let budget = self.budget(index, samples);
-        // What cannot be written at all fits nowhere.
-        let size = |segment: &Segment| coder.chunk_bytes(segment).unwrap_or(u64::MAX);
+        end: u64,
+        make: impl Fn(f32) -> Segment,
+    ) -> Result<Coded> {
+        let header = coder.header();
+        let samples = end.saturating_sub(u64::from(index) * whole(header));
+        let samples = samples.min(whole(header));
+        let budget = self.budget(header, index, samples);
         let found = search(self.margin, budget, |margin| {
-            let segment = make(margin);
-            let bytes = size(&segment);
-            Ok((segment, bytes))
-        });
+            let coded = Coded::new(coder, make(margin))?;
+            let bytes = coded.bytes();
+            Ok((coded, bytes))
+        })?;
         let over = match found {
-            Ok(Found::Fits(probe)) => {
+            Found::Fits(probe) => {
                 self.margin = probe.margin;
-                return probe.what;
+                return Ok(probe.what);
             }
-            Ok(Found::Between { fine, coarse }) => {
+            Found::Between { fine, coarse } => {
                 self.margin = coarse.margin;
-                let kept = coarse.what.clone();
-                return spliced_segment(coder, &fine.what, (coarse.what, coarse.bytes), budget)
-                    .map_or(kept, |(segment, _)| segment);
+                let (fine, coarse) = (fine.what, coarse.what);
+                let spliced = splice(coder, &fine.segment, &coarse.segment, budget)?;
+                return Ok(spliced.unwrap_or(coarse));
             }
-            Ok(Found::Over(probe)) => probe,
-            Err(_) => return make(super::search::MARGINS.1),
+            Found::Over(probe) => probe,
         };
         self.margin = over.margin;
-        if samples < self.whole() && over.bytes <= self.budget(index, self.whole()) {
-            return over.what;
+        if samples < whole(header) && over.bytes <= self.budget(header, index, whole(header)) {
+            return Ok(over.what);
         }
         self.starved += 1;
-        let steps = usize::from(self.coder.header().segment_frames);
-        let held = |hold| Segment {
-            index,
-            channels: over
-                .what
-                .channels
-                .iter()
-                .map(|image| held_image(coder.header(), image, hold))
-                .collect(),
+        let with = |image: &dyn Fn(&SparseImage) -> SparseImage| {
+            let channels = over.what.segment.channels.iter().map(image).collect();
+            Coded::new(coder, Segment { index, channels })
         };
-        core::iter::successors(Some(2), |hold| Some(hold * 2))
-            .take_while(|&hold| hold < 2 * steps)
-            .map(held)
-            .find(|segment| size(segment) <= budget)
-            .unwrap_or_else(|| {
-                let silent =
-                    |image: &SparseImage| SparseImage::silent(coder.header(), image.frames);
-                let channels = over.what.channels.iter().map(silent).collect();
-                Segment { index, channels }
-            })
+        let steps = usize::from(header.segment_frames);
+        let mut hold = 2;
+        while hold < 2 * steps {
+            let held = with(&|image| held_image(header, image, hold))?;
+            if held.bytes() <= budget {
+                return Ok(held);
+            }
+            hold *= 2;
+        }
+        with(&|image| SparseImage::silent(header, image.frames))
     }
+}
+
+/// Coded samples of a whole segment.
+fn whole(header: &Header) -> u64 {
+    u64::from(header.segment_frames) * u64::from(header.stft.hop)
 }
 
 /// An image without kept pixels whose background is the mean over every `hold` of its steps.

@@ -1,21 +1,22 @@
 //! Two encodings of the same frames in one: the finer one first, the coarser one for the rest.
 
+use super::super::segment::Coded;
 use crate::error::Result;
 use alloc::vec::Vec;
 use codec_format::segment::SegmentCoder;
 use codec_format::symbols::{Kept, Mask, Segment, SparseImage};
 
-/// The segment that follows `fine` for as many frames as `budget` bytes for its chunk allow, then `coarse`, and these
-/// bytes; `coarse` alone must fit.
+/// The segment that follows `fine` for as many frames as `budget` bytes for its chunk allow, then `coarse`, which alone
+/// must fit. `None` where that is all that fits.
 ///
 /// # Errors
 /// As [`SegmentCoder::encode`].
-pub(super) fn spliced_segment(
+pub(super) fn splice(
     coder: &SegmentCoder,
     fine: &Segment,
-    coarse: (Segment, u64),
+    coarse: &Segment,
     budget: u64,
-) -> Result<(Segment, u64)> {
+) -> Result<Option<Coded>> {
     let every = coder
         .header()
         .lattice
@@ -23,15 +24,13 @@ pub(super) fn spliced_segment(
     let frames = fine.channels.first().map_or(0, |image| image.frames);
     // The change comes where a lattice step begins.
     let (mut low, mut high) = (0, frames / every + 1);
-    let mut best = coarse;
-    let rest = best.0.clone();
+    let mut best = None;
     while high - low > 1 {
         let middle = (low + high) / 2;
-        let segment = spliced(fine, &rest, middle, every);
-        let bytes = coder.chunk_bytes(&segment)?;
-        if bytes <= budget {
+        let coded = Coded::new(coder, spliced(fine, coarse, middle, every))?;
+        if coded.bytes() <= budget {
             low = middle;
-            best = (segment, bytes);
+            best = Some(coded);
         } else {
             high = middle;
         }
@@ -65,7 +64,7 @@ fn spliced_image(
     let mut values = fine.values()[..kept(fine)].to_vec();
     values.extend_from_slice(&coarse.values()[kept(coarse)..]);
     let coefficients = coarse.waveform().len() / frames.max(1);
-    let bands = coarse.lattice.len() / ((frames + every - 1) / every).max(1);
+    let bands = coarse.lattice.len() / frames.div_ceil(every).max(1);
     SparseImage {
         bins,
         frames,

@@ -1,0 +1,1525 @@
+#!/usr/bin/env python3
+"""A second decoder of `.sparc` streams, written from sparc.md alone, to show that the text suffices.
+
+It favours the text over speed: a second of sound takes some seconds. Needs Python 3.9 and numpy 2.
+
+    decoder.py IN.sparc OUT.f32 [MODEL.sparcmodel]...
+
+writes interleaved binary32 samples at the coded rate, lowest byte first. Section numbers are those of sparc.md.
+"""
+
+import hashlib
+import heapq
+import os
+import struct
+import sys
+import zlib
+from operator import mul
+
+import numpy as np
+
+f32 = np.float32
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+class Fault(Exception):
+    """A rule is broken; `number` is the class of §3.9."""
+
+    def __init__(self, number, what):
+        super().__init__(what)
+        self.number = number
+
+
+TRUNCATED, MALFORMED, CORRUPT, UNSUPPORTED, LIMIT, MODEL_FAULT = 1, 2, 3, 4, 5, 6
+
+
+def rule(holds, what, number=MALFORMED):
+    if not holds:
+        raise Fault(number, what)
+
+
+def at_most(x, limit, what):
+    rule(x <= limit, what, LIMIT)
+
+
+# ---------------------------------------------------------------- §1.2 numbers
+
+
+class Bytes:
+    """Reads forward through a body."""
+
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def take(self, n):
+        rule(self.at + n <= len(self.data), "body too short", TRUNCATED)
+        self.at += n
+        return self.data[self.at - n:self.at]
+
+    def u8(self):
+        return self.take(1)[0]
+
+    def i8(self):
+        return struct.unpack("<b", self.take(1))[0]
+
+    def varint(self):
+        value = 0
+        for n in range(10):
+            byte = self.u8()
+            rule(not (n == 9 and byte > 1) and not (n > 0 and byte == 0), "varint")
+            value |= (byte & 127) << 7 * n
+            if byte < 128:
+                return value
+
+    def up_to(self, bits):
+        value = self.varint()
+        rule(value < 1 << bits, "number too large")
+        return value
+
+    def signed(self):
+        x = self.up_to(32)
+        return (x >> 1) ^ -(x & 1)
+
+    def signed16(self):
+        x = self.signed()
+        rule(-32768 <= x <= 32767, "number beyond 16 bits")
+        return x
+
+    def f32(self):
+        return f32(struct.unpack("<f", self.take(4))[0])
+
+    def end(self):
+        rule(self.at == len(self.data), "bytes left over")
+
+
+def clip(x, n):
+    return -n if x < -n else n if x > n else x
+
+
+def trunc(a, b):
+    """a / b towards zero."""
+    return a // b if a >= 0 else -(-a // b)
+
+
+# ---------------------------------------------------------------- §4 header
+
+
+class Header:
+    def __init__(self, body):
+        b = Bytes(body)
+        version = b.u8()
+        rule(version >> 4 == 1, "major version", UNSUPPORTED)
+        flags = b.u8()
+        rule(version & 15 or not flags & 32, "flag 5")
+        self.rate, self.channels = b.up_to(32), b.u8()
+        self.source_rate, self.source_channels = (b.up_to(32), b.u8()) if flags & 1 else (self.rate, self.channels)
+        self.total = b.varint() if flags & 2 else None
+        self.pre_skip = b.up_to(32) if flags & 4 else 0
+        transform = b.u8()
+        kind = transform >> 4 & 7
+        rule(kind <= 1, "window", UNSUPPORTED)
+        self.n, self.sine = 1 << (transform & 15), kind == 1
+        self.window = self.n if transform & 128 else b.up_to(16)
+        self.hop, self.segment_frames = b.up_to(16), b.up_to(16)
+        self.model = bytes(b.take(8)) if flags & 8 else None
+        self.origin, self.step = b.signed16(), b.u8()
+        kinds = b.u8()
+        self.mask, self.phases = kinds & 15, kinds >> 4
+        rule(self.mask <= 3 and self.phases <= 2, "kinds", UNSUPPORTED)
+        self.ridge = self.mask == 3
+        self.seed = struct.unpack("<Q", b.take(8))[0] if self.mask == 0 else 0
+        self.threshold_step = b.u8() if self.ridge else 1
+        self.context_values = bool(flags & 64)
+        self.lattice = tuple(b.take(3)) if flags & 16 else None
+        self.phase_bits = b.u8() if self.phases else 0
+        if self.phases == 1:
+            b.signed16()
+        self.coefficients, self.coefficient_step = (b.u8(), b.i8()) if flags & 128 else (0, 0)
+        if version & 15 == 0:
+            b.end()
+        self.check(bool(flags & 128))
+
+    def check(self, waveform):
+        """§4.2 and §10."""
+        for rate, channels in ((self.rate, self.channels), (self.source_rate, self.source_channels)):
+            rule(rate >= 1000 and channels >= 1, "signal")
+            at_most(rate, 192000, "rate")
+            at_most(channels, 8, "channels")
+        rule(self.n >= 64, "transform length")
+        at_most(self.n, 4096, "transform length")
+        rule(2 <= self.window <= self.n, "window length")
+        rule(1 <= self.hop <= self.window // 2 and 64 * self.hop >= self.n, "hop")
+        rule(self.segment_frames >= 1 and self.step >= 1 and self.threshold_step >= 1, "frames and steps")
+        self.bins = self.n // 2 + 1
+        at_most(self.bins * self.segment_frames * self.channels, 2098176, "pixels of a segment")
+        if self.total is not None:
+            at_most(self.total, 1 << 39, "total samples")
+        self.covered = min((self.coefficients - 1) * self.n // (2 * self.hop), self.bins - 1) if waveform else 0
+        if waveform:
+            rule(self.ridge and 1 <= self.coefficients <= self.hop, "waveform layer")
+            at_most(self.coefficients, 128, "coefficients")
+        if self.lattice:
+            bands, every, step = self.lattice
+            rule(min(bands, every, step) >= 1 and bands <= self.bins - self.covered, "lattice")
+            at_most(bands, 64, "bands")
+        if self.phases:
+            rule(1 <= self.phase_bits <= 12, "phase bits")
+
+    def coded_samples(self, total):
+        return self.pre_skip + -(-total * self.rate // self.source_rate)
+
+    def frames_of(self, total):
+        return 0 if total == 0 else 1 + -(-self.coded_samples(total) // self.hop)
+
+    def segments_of(self, total):
+        return -(-self.frames_of(total) // self.segment_frames)
+
+
+# ---------------------------------------------------------------- §6 entropy coding
+
+
+def logit_tables():
+    e = [1 << 32]
+    for _ in range(2816):
+        e.append(e[-1] * 4278222805 >> 32)
+    up = [(1 << 48) // ((1 << 32) + x) for x in e]
+    squash = [65536 - up[-x] for x in range(-2816, 0)] + up
+    low, x = [0] * 32769, -2816
+    for p in range(32769):
+        wanted = p if p < 2048 else p & ~15
+        while x < 0 and squash[x + 2816] < wanted:
+            x += 1
+        low[p] = x
+    return squash, [low[p] if p <= 32768 else -low[65536 - p] for p in range(65536)]
+
+
+SQUASH, STRETCH = logit_tables()
+
+
+def squash(x):
+    return SQUASH[x + 2816]
+
+
+SITES = {  # §6.5: slots of each input, features, sets of each mixer
+    "MASK": ((1024, 1024, 1024, 2048, 2048, 2048, 2048), 12, (64, 64, 128)),
+    "VALUE": ((2048, 2048, 2048), 9, (16, 16, 16)),
+    "LATTICE": ((2048, 2048, 1024, 1280), 10, (16, 16, 16)),
+    "THRESHOLD": ((1024, 1024, 1024), 2, (16, 1, 1)),
+    "COEFFICIENT": ((2048, 2048, 2048, 1024), 4, (16, 16, 16)),
+    "PLAIN_VALUE": ((1024, 1024, 1024), 0, (16, 1, 1)),
+    "RUN": ((512,), 0, (1, 1, 1)),
+    "PHASE": ((64, 256, 128), 0, (8, 1, 1)),
+}
+
+
+def layout():
+    places, slot, weight, weights = {}, 0, 0, []
+    for name, (slots, features, sets) in SITES.items():
+        first_slots, first_sets = [], []
+        for n in slots:
+            first_slots.append(slot)
+            slot += n
+        for n in sets:
+            first_sets.append(weight)
+            weight += n * (len(slots) + features)
+            share = 65536 if len(slots) == 1 else 81920 // len(slots)
+            weights += ([share] * len(slots) + [0] * features) * n
+        places[name] = (first_slots, first_sets)
+    return places, slot, weights
+
+
+def start_state():
+    """§6.6: the state every segment starts from."""
+    places, slots, weights = layout()
+    with open(os.path.join(HERE, "priors.bin"), "rb") as f:
+        raw = f.read()
+    assert hashlib.sha256(raw).hexdigest() == "e351a1782a9762a00d9922d29f7cc608490801c7e824ab75793b0ac7e273b49d"
+    words = struct.unpack("<%dh" % (len(raw) // 2), raw)
+    trained_slots = places["PLAIN_VALUE"][0][0]
+    p, n = [1 << 21] * slots, [0] * slots
+    counts = [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 32]
+    for i, word in enumerate(words[:trained_slots]):
+        p[i], n[i] = squash(2 * (word >> 4)) * 64, counts[word & 15]
+    for i, word in enumerate(words[trained_slots:]):
+        weights[i] = 16 * word
+    return places, p, n, weights
+
+
+START = start_state()
+PACE = [131072 // (2 * n + 3) for n in range(128)]
+
+
+class Coder:
+    """Range decoder and the state that learns (§6.1 to §6.4)."""
+
+    def __init__(self, payload):
+        self.places, self.p, self.n, self.weights = START[0], START[1][:], START[2][:], START[3][:]
+        self.payload, self.next = payload, 0
+        self.code, self.range = 0, 1 << 48
+        self.log = None
+        for _ in range(6):
+            self.code = self.code << 8 | self.byte()
+
+    def byte(self):
+        self.next += 1
+        return self.payload[self.next - 1] if self.next <= len(self.payload) else 0
+
+    def bit(self, p):
+        bound = (self.range >> 16) * p
+        bit = self.code < bound
+        if bit:
+            self.range = bound
+        else:
+            self.code -= bound
+            self.range -= bound
+        while self.range < 1 << 40:
+            self.code = self.code << 8 | self.byte()
+            self.range <<= 8
+        return int(bit)
+
+    def fair(self, bits):
+        x = 0
+        for _ in range(bits):
+            x = x << 1 | self.bit(32768)
+        return x
+
+    def decide(self, site, contexts, features=(), sets=(0, 0, 0)):
+        first_slots, first_sets = self.places[site]
+        p, weights = self.p, self.weights
+        slots = [a + b for a, b in zip(first_slots, contexts)]
+        inputs = [STRETCH[max(p[i] >> 6, 1)] for i in slots]
+        inputs += features
+        count = len(inputs)
+        mixed, starts = [], []
+        for m in range(3):
+            s = first_sets[m] + sets[m] * count
+            starts.append(s)
+            mixed.append(clip(sum(map(mul, [w >> 4 for w in weights[s:s + count]], inputs)) >> 12, 2816))
+        probability = min(max(squash(sum(mixed) // 3), 2), 65534)
+        bit = self.bit(probability)
+        if self.log is not None:
+            self.log.append((site, probability, bit))
+        for m in range(3):
+            step = (65536 * bit - squash(mixed[m])) * 400 >> 8
+            for i, x in enumerate(inputs, starts[m]):
+                w = weights[i] + (x * step + 32768 >> 16)
+                weights[i] = -524288 if w < -524288 else 524287 if w > 524287 else w
+        target = (1 << 22) - 1 if bit else 0
+        for i in slots:
+            p[i] += (target - p[i]) * PACE[self.n[i]] >> 16
+            self.n[i] = min(self.n[i] + 1, 127)
+        return bit
+
+    def number(self, site, contexts, estimates, sets, guess):
+        """§6.7"""
+        guess = min(max(guess, 0), 255)
+        contexts = [16 * c for c in contexts]
+
+        def ask(node, border):
+            sign = -1 if node >= 9 else 1
+            features = [0 if x is None else sign * clip(16 * (x - (16 * border + 8)), 1023) for x in estimates]
+            return self.decide(site, [c + node for c in contexts], features, (node, *sets))
+
+        at, j = guess, 0
+        if guess == 0 or ask(0, guess - 1):
+            while at < 255:
+                if j == 24:
+                    return at + self.fair(8)
+                if not ask(1 + min(j, 7), at):
+                    return at
+                at, j = at + 1, j + 1
+            return at
+        at -= 1
+        while at > 0:
+            if j == 24:
+                return at - min(self.fair(8), at)
+            if not ask(9 + min(j, 6), at - 1):
+                return at
+            at, j = at - 1, j + 1
+        return at
+
+    def length(self, kind):
+        """§6.8"""
+        w = 0
+        while w < 27 and self.decide("RUN", [256 * kind + w]):
+            w += 1
+        x = 1
+        if w >= 1:
+            high = self.decide("RUN", [256 * kind + 32 + 4 * w + 1])
+            x = 2 | high
+        if w >= 2:
+            x = x << 1 | self.decide("RUN", [256 * kind + 32 + 4 * w + 2 + high])
+        if w > 2:
+            x = x << (w - 2) | self.fair(w - 2)
+        return x - 1
+
+
+# ---------------------------------------------------------------- §5.5 lattice
+
+BARK = [(0, 0), (250, 2445), (500, 4736), (750, 6770), (1000, 8511), (1250, 9974), (1500, 11199), (1750, 12230),
+        (2000, 13104), (2250, 13855), (2500, 14509), (2750, 15087), (3000, 15602), (3250, 16069), (3500, 16496),
+        (3750, 16891), (4000, 17259), (4500, 17932), (5000, 18539), (5500, 19095), (6000, 19606), (6500, 20079),
+        (7000, 20513), (7500, 20912), (8000, 21275), (9000, 21906), (10000, 22424), (11000, 22847), (12000, 23195),
+        (13000, 23482), (14000, 23722), (15000, 23923), (16000, 24094), (17000, 24241), (18000, 24368),
+        (19000, 24478), (20000, 24575), (21000, 24661), (22000, 24737), (23000, 24804), (24000, 24865),
+        (32000, 25192), (48000, 25476), (96000, 25719)]
+
+
+def bark(n, d):
+    for (f0, z0), (f1, z1) in zip(BARK, BARK[1:]):
+        if n < f1 * d:
+            return z0 + (z1 - z0) * (n - f0 * d) // ((f1 - f0) * d)
+    return BARK[-1][1]
+
+
+def band_edges(bands, first, bins, rate):
+    """§5.5.1. Fewer bins than bands make each bin a band (only zones can ask for that)."""
+    bands = min(bands, bins - first)
+    d = 2 * (bins - 1)
+    bottom = bark(first * rate, d)
+    top = max(bark(rate * (d // 2), d) - bottom, 1)
+    edges = [first]
+    for b in range(1, bands):
+        k = first
+        while k < bins and (bark(k * rate, d) - bottom) * bands < top * b:
+            k += 1
+        edges.append(min(max(k, edges[-1] + 1), bins - (bands - b)))
+    return edges + [bins]
+
+
+def spread(column, edges, step, bins):
+    """§5.5.2: the levels of a column at every bin, for contexts."""
+    c = [a + b - 1 for a, b in zip(edges, edges[1:])]
+    out, b = [], 0
+    for k in range(bins):
+        while b + 1 < len(c) and c[b + 1] <= 2 * k:
+            b += 1
+        w, rise = 0, 0
+        if b + 1 < len(c):
+            w = 256 * max(2 * k - c[b], 0) // (c[b + 1] - c[b])
+            rise = column[b + 1] - column[b]
+        out.append((column[b] * 256 + rise * w) * step >> 8)
+    return out
+
+
+# ---------------------------------------------------------------- §5 segments
+
+
+class Image:
+    """The symbols of one channel of a segment; `values` and `angles` by pixel, in pixel order."""
+
+    def __init__(self, frames):
+        self.frames = frames
+        self.kept = {}
+        self.thresholds, self.lattice, self.angles, self.waveform = [], [], {}, []
+
+
+def draw(state):
+    """§5.2.1: the state after, and the draw."""
+    m = (1 << 64) - 1
+    state = z = state + 0x9E3779B97F4A7C15 & m
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9 & m
+    z = (z ^ z >> 27) * 0x94D049BB133111EB & m
+    return state, z ^ z >> 31
+
+
+def seeded(seed, index, channel, pixels, count):
+    place = (index * 256 + channel % 256) * 0xD6E8FEB86659FD93 & (1 << 64) - 1
+    state = draw(seed ^ place)[1]
+    kept = []
+    for pixel in range(pixels):
+        if len(kept) == count:
+            break
+        state, x = draw(state)
+        if (x >> 32) * (pixels - pixel) >> 32 < count - len(kept):
+            kept.append(pixel)
+    return kept
+
+
+CLASSES = (-128, -96, -72, -48, -32, -16, -4, 8, 20, 32, 48, 72, 96, 128, 176)
+CLASS = [sum(edge <= x for edge in CLASSES) for x in range(-129, 178)]
+
+
+def class_of(x):
+    return CLASS[min(max(x, -129), 177) + 129]
+
+
+MAGNITUDES = (1, 4, 7, 11, 16, 22, 30, 40, 54, 72, 96, 136, 200, 320, 640)
+MAGNITUDE_CLASS = [sum(edge <= x for edge in MAGNITUDES) for x in range(641)]
+
+
+def magnitude_class(x):
+    return MAGNITUDE_CLASS[min(x, 640)]
+
+
+FALL = (65536, 62757, 60097, 57549, 55109, 52773, 50535, 48393, 46341, 44376, 42495, 40693, 38968, 37316, 35734, 34219)
+
+
+class Ridge:
+    """Thresholds, positions and values of the ridge mask (§5.3.1, §5.3.2). Rows are padded by 16 bins."""
+
+    PAD = 16
+
+    def __init__(self, h):
+        self.h = h
+        width = h.bins + 2 * self.PAD
+        self.kept = [[0] * width for _ in range(3)]
+        self.level = [[0] * width for _ in range(3)]
+        self.h0 = self.h1 = self.h2 = 0
+        self.frame = 0
+        edges = band_edges(16, 0, h.bins, h.rate)
+        self.zones = [z for z in range(len(edges) - 1) for _ in range(edges[z], edges[z + 1])]
+
+    def threshold(self, c):
+        self.h2, self.h1 = self.h1, self.h0
+        h1, h2 = self.h1, self.h2
+        contexts, guess = ([15] * 3, 20) if self.frame == 0 else ([31] * 3, h1) if self.frame == 1 else (
+            [clip(h1 - h2, 7) + 7, 16, 32 + min(h1, 31)], h1)
+        self.h0 = c.number("THRESHOLD", contexts, [16 * h1, 16 * (2 * h1 - h2)], (0, 0), guess)
+        rule(self.h0 <= 255, "threshold")
+        self.floor = self.h0 * self.h.threshold_step
+        return self.h0
+
+    def row(self, c, background):
+        """Codes a frame; returns value + 1 of its kept pixels, else 0."""
+        h, pad, floor = self.h, self.PAD, self.floor
+        self.kept = [[0] * (h.bins + 2 * pad)] + self.kept[:2]
+        self.level = [[0] * (h.bins + 2 * pad)] + self.level[:2]
+        if self.frame == 0:
+            for n in (1, 2):
+                self.level[n][pad:pad + h.bins] = background
+        kept, kept1, _ = self.kept
+        level, level1, _ = self.level
+        self.change = 7 if self.frame == 0 else clip(self.h0 - self.h1, 3) + 3
+        self.last = self.before = self.height = self.shift = 0
+        for k in range(h.covered):
+            level[pad + k] = min(background[k], floor)
+        for k in range(h.covered, h.bins):
+            i = k + pad
+            v = self.pixel(c, k, background[k] - floor)
+            if v is None:
+                level[i] = min(background[k], floor)
+                continue
+            rule(v <= 255, "value")
+            kept[i] = v + 1
+            level[i] = floor + v * h.step + h.step // 2
+            if not kept[i - 1]:
+                self.before, self.height = self.last, 0
+            if v + 1 > self.height:
+                self.height, self.last, self.shift, best = v + 1, k, 0, 0
+                for shift in (0, 1, -1, 2, -2):
+                    if kept1[i - shift] > best:
+                        best, self.shift = kept1[i - shift], shift
+        self.frame += 1
+        return kept[pad:pad + h.bins]
+
+    def levels(self):
+        return self.level[0][self.PAD:self.PAD + self.h.bins]
+
+    def pixel(self, c, k, ground):
+        i, floor, s = k + self.PAD, self.floor, self.h.step
+        (kept, kept1, kept2), (level, level1, level2) = self.kept, self.level
+        zone, first = self.zones[k], int(self.frame == 0)
+        a, b, cc = int(kept[i - 1] > 0), int(kept[i - 2] > 0), int(kept[i - 3] > 0)
+        l, u, d, ll = int(kept1[i] > 0), int(kept1[i + 1] > 0), int(kept1[i - 1] > 0), int(kept2[i] > 0)
+        xa, xb = level[i - 1] - floor, level[i - 2] - floor
+        xl, xu, xd, xll = level1[i] - floor, level1[i + 1] - floor, level1[i - 1] - floor, level2[i] - floor
+        y_up, y_down = level2[i + 1] - floor, level2[i - 1] - floor
+        off, spacing = min(k - self.last, 15), min(self.last - self.before, 15)
+        aligned, on = level1[i - self.shift] - floor, int(kept1[i - self.shift] > 0)
+        harmonic = level[i - spacing] - floor if spacing > 1 else 0
+        time = trunc(2 * xl + xu + xd, 4)
+        plane = xa + xl - xd
+        blend = trunc(6 * xa + 4 * xl + 3 * xu + 2 * xd + xll, 16)
+        far = trunc(2 * xl + xu + xd + 2 * xll + y_up + y_down, 8)
+        fine = min(max(trunc(blend + 160, 8), 0), 63)
+        g2 = class_of(ground) >> 1
+        contexts = (
+            zone | a << 4 | l << 5 | u << 6 | d << 7 | ll << 8 | b << 9,
+            class_of(xl) >> 1 | class_of(xa) >> 1 << 3 | u << 6 | d << 7 | ll << 8 | b << 9,
+            class_of(plane) | g2 << 4 | a << 7 | l << 8 | b << 9,
+            off | spacing << 4 | a << 8 | l << 9 | (u | d) << 10,
+            class_of(time) | g2 << 4 | self.change << 7 | a << 10,
+            fine | g2 << 6 | a << 9 | b << 10,
+            class_of(far) | class_of(aligned) >> 1 << 4 | a << 7 | l << 8 | cc << 9 | b << 10,
+        )
+        features = [256] + [clip(4 * x, 1023) for x in (xl, xa, xu, xd, xll, ground, aligned, harmonic,
+                                                       level1[i + 2] - floor, level1[i - 2] - floor, xb)]
+        sets = (a | l << 1 | u << 2 | d << 3 | ll << 4 | first << 5, zone | a << 4 | b << 5, off | spacing >> 1 << 4)
+        if not c.decide("MASK", contexts, features, sets):
+            return None
+        half = s // 2
+        votes = ((2 * l, xl), (2 * a, xa), (u, xu), (d, xd), (2 * (a & l & d), plane), (a & b, 2 * xa - xb))
+        weight = sum(n for n, _ in votes)
+        total = sum(n * (x - half) for n, x in votes)
+        guess = min(max((total + weight * s // 2) // (weight * s), 0), 20) if weight else 0
+
+        def quarters(x):
+            return min(max(4 * (x - half - guess * s) // s + 7, 0), 14)
+
+        def halves(x):
+            return min(max(2 * (x - half - guess * s) // s + 4, 0), 7)
+
+        def value(there, x):
+            return trunc(16 * (x - half), s) if there else None
+
+        contexts = (
+            a | l << 1 | u << 2 | d << 3 | b << 4 | min(guess, 3) << 5,
+            min(off, 7) | halves(aligned) << 3 | on << 6,
+            quarters(plane) | halves(time) >> 1 << 4 | a << 6,
+        )
+        estimates = (16 * guess + 24, value(a, xa), value(l, xl), value(u, xu), value(d, xd),
+                     value(a and (l or d), plane), value(on, aligned), value(b, xb), value(ll, xll))
+        return c.number("VALUE", contexts, estimates, (a | l << 1 | u << 2 | d << 3, class_of(ground)), guess)
+
+
+class Lattice:
+    """§5.5.3"""
+
+    def __init__(self, h):
+        self.bands, _, self.step = h.lattice
+        self.edges = band_edges(self.bands, h.covered, h.bins, h.rate)
+        self.before = self.older = [0] * self.bands
+        self.floor, self.seen = 0, 0
+
+    def column(self, c, floor):
+        bands, s, now = self.bands, self.step, []
+        before, older = self.before, self.older
+        rise = trunc(8 * (floor - self.floor), s)
+        fresh = self.seen == 0
+        for b in range(bands):
+            zone = 16 * b // bands
+            west = before[b]
+            far_west = older[b] if self.seen > 1 else west
+            north_west = before[b + 1] if b + 1 < bands else west
+            south = now[b - 1] if b > 0 else 0
+            far_south = now[b - 2] if b > 1 else south
+            lift = south - before[b - 1] if b > 0 else 0
+            far_lift = far_south - before[b - 2] if b > 1 else lift
+            if fresh:
+                guess = south if b else trunc(max(floor - 96, 0), s)
+                contexts, sets = (112 + zone, 127, 63, 79), (15, 15)
+            else:
+                guess = 8 * west + 2 * lift + far_lift + trunc(rise, 4) + 4 >> 3
+                q = lambda x, n: clip(x, n) + n
+                contexts = (
+                    zone + 16 * q(west - guess, 3),
+                    q(north_west - guess, 3) + 8 * q(south - guess, 3) + 56 * (b == 0),
+                    q(trunc(rise, 8), 4) + 9 * min(q(west - far_west, 3), 5),
+                    q(south - guess, 5) + 11 * q(west - guess, 3),
+                )
+                sets = (min(zone, 14), q(lift, 3) + 7 * (b > 1 and far_lift > 0))
+            past = lambda x: None if fresh else x
+            estimates = (past(16 * west), past(16 * far_west), past(16 * north_west), 16 * south if b else None,
+                         16 * far_south if b > 1 else None, past(16 * (west + lift)), past(16 * (west + far_lift)),
+                         past(16 * west + 2 * rise), 16 * guess + 24, trunc(16 * floor, s) if floor else None)
+            v = c.number("LATTICE", contexts, estimates, sets, guess)
+            rule(v <= 255, "lattice level")
+            now.append(v)
+        self.before, self.older, self.floor, self.seen = now, before, floor, self.seen + 1
+        return now
+
+
+class Waveform:
+    """§5.7"""
+
+    PAD = 2
+
+    def __init__(self, count):
+        self.count = count
+        self.before = self.older = [0] * (count + 4)
+        self.floor, self.seen = 0, 0
+
+    def row(self, c, floor):
+        fall = floor - self.floor
+        h, r = fall // 48, fall % 48
+
+        def faded(x):
+            part = x * FALL[r // 3] >> 16
+            return min(part >> min(h, 40) if h >= 0 else part << min(-h, 20), 16368)
+
+        p, q = [faded(x) for x in self.before], [faded(x) for x in self.older]
+        now, out = [0] * (self.count + 4), []
+        for k in range(self.count):
+            i = k + 2
+            a, b = now[i - 1], now[i - 2]
+            near, past = (2 * a + b) // 3, (2 * p[i] + p[i - 1] + p[i + 1]) // 4
+            wide = (p[i - 2] + p[i + 2] + q[i - 2] + q[i - 1] + 2 * q[i] + q[i + 1] + q[i + 2]) // 8
+            mean = (2 * a + b + 2 * p[i] + p[i - 1] + p[i + 1] + q[i]) // 8
+            guess = 11 * mean // 256
+            cl = magnitude_class
+            contexts = (cl(mean) | min(k // 4, 7) << 4, cl(past) | cl(near) >> 1 << 4, cl(wide) | cl(a) >> 1 << 4,
+                        63 if self.seen == 0 else min(k, 31) + 32 * (guess > 0))
+            estimates = [min(x, 4000) for x in (mean, past, a, wide)]
+            m = c.number("COEFFICIENT", contexts, estimates, (cl(mean), cl(wide)), min(guess, 255))
+            rule(m <= 255, "coefficient")
+            if m == 255:
+                m += c.fair(12)
+            rule(m <= 4095, "coefficient")
+            now[i] = min(16 * m, 16368)
+            out.append(-m if m and c.fair(1) else m)
+        self.before, self.older, self.floor, self.seen = now, p, floor, self.seen + 1
+        return out
+
+
+class ContextValues:
+    """§5.4.2"""
+
+    def __init__(self, h):
+        self.h, self.recent = h, {}
+
+    def row(self, c, kept, background):
+        below, out = None, []
+        bins = self.h.bins
+        for k in kept:
+            total = weight = 0
+            for e in range(4):
+                for j in (k - e, k + e):
+                    if j in self.recent:
+                        total += (4 - e) * self.recent[j]
+                        weight += 4 - e
+            time = (total + weight // 2) // weight if weight else None
+            ground = background[k] // self.h.step if background else None
+            both = time is not None and below is not None
+            guess = (time + below + 1) // 2 if both else next((x for x in (time, below, ground) if x is not None), 0)
+            d = lambda x: 7 if x is None else clip(x - guess, 3) + 3
+            contexts = (d(time) | d(below) << 3, d(ground) | d(below) << 3,
+                        min(16 * k // bins, 15) | (time is not None) << 4 | (below is not None) << 5)
+            v = c.number("PLAIN_VALUE", contexts, (), (0, 0), guess)
+            rule(v <= 255, "value")
+            self.recent[k] = below = v
+            out.append(v)
+        return out
+
+
+class Phases:
+    """§5.6"""
+
+    def __init__(self, h):
+        self.h, self.before = h, [0] * (h.bins + 2)
+
+    def row(self, c, kept, levels):
+        has, out, before = [0] * (self.h.bins + 2), {}, self.before
+        for k in range(self.h.bins):
+            there = 1
+            if self.h.phases == 1:
+                a, b = has[k], has[k - 1] if k else 0
+                l, u, d = before[k + 1], before[k + 2], before[k]
+                keep, level = int(k in kept), min(max(trunc(levels[k], 24), 0), 63)
+                there = c.decide("PHASE", (a | b << 1 | l << 2 | u << 3 | d << 4 | keep << 5, level | a << 6 | l << 7,
+                                           level | keep << 6), (), (a | l << 1 | keep << 2, 0, 0))
+            has[k + 1] = there
+            if there:
+                out[k] = c.fair(self.h.phase_bits)
+        self.before = has
+        return out
+
+
+def packed_values(b, count):
+    width = b.u8()
+    rule(width <= 8, "width of packed values")
+    bits = int.from_bytes(b.take((width * count + 7) // 8), "little")
+    return [bits >> width * i & (1 << width) - 1 for i in range(count)]
+
+
+def read_segment(h, body, log=None):
+    """The index and the images of a SEGM body (§5)."""
+    b = Bytes(body)
+    place = b.varint()
+    index, frames = place >> 1, h.segment_frames
+    rule(index < 1 << 32, "segment index")
+    if place & 1:
+        frames = b.varint()
+        rule(1 <= frames < h.segment_frames, "segment frames")
+    pixels = frames * h.bins
+    images = [Image(frames) for _ in range(h.channels)]
+    counts, packed = [], []
+    for channel, image in enumerate(images):  # the plain part
+        if h.ridge:
+            continue
+        if h.mask == 1:
+            bits = int.from_bytes(b.take((pixels + 7) // 8), "little")
+            rule(bits >> pixels == 0, "padding of packed mask")
+            image.kept = {p: 0 for p in range(pixels) if bits >> p & 1}
+            counts.append(len(image.kept))
+        else:
+            counts.append(b.varint())
+            rule(counts[-1] <= pixels, "count of kept pixels")
+            if h.mask == 0:
+                image.kept = dict.fromkeys(seeded(h.seed, index, channel, pixels, counts[-1]), 0)
+        packed.append(None if h.context_values else packed_values(b, counts[-1]))
+    c = Coder(b.data[b.at:])
+    c.log = log
+    if h.mask == 2:
+        for image in images:  # §5.2.3
+            at, kind, first = 0, 0, True
+            while at < pixels:
+                n = c.length(kind) + (0 if first else 1)
+                rule(at + n <= pixels, "run")
+                if kind:
+                    image.kept.update(dict.fromkeys(range(at, at + n), 0))
+                at, kind, first = at + n, 1 - kind, False
+    states = [(Ridge(h) if h.ridge else None, Lattice(h) if h.lattice else None,
+               Waveform(h.coefficients) if h.coefficients else None, ContextValues(h), Phases(h)) for _ in images]
+    grounds = [[0] * h.bins for _ in images]
+    for t in range(frames):
+        for channel, (image, (ridge, lattice, waveform, values, phases)) in enumerate(zip(images, states)):
+            if ridge:
+                image.thresholds.append(ridge.threshold(c))
+            floor = ridge.floor if ridge else 0
+            if lattice:
+                if t % h.lattice[1] == 0:
+                    image.lattice.append(lattice.column(c, floor))
+                    grounds[channel] = spread(image.lattice[-1], lattice.edges, lattice.step, h.bins)
+            elif ridge:
+                grounds[channel] = [floor - 96] * h.bins
+            background = grounds[channel]
+            if waveform:
+                image.waveform.append(waveform.row(c, floor))
+            start = t * h.bins
+            if ridge:
+                row = ridge.row(c, background)
+                image.kept.update({start + k: v - 1 for k, v in enumerate(row) if v})
+            elif h.context_values:
+                kept = [p - start for p in range(start, start + h.bins) if p in image.kept]
+                row = values.row(c, kept, background if lattice else None)
+                image.kept.update({start + k: v for k, v in zip(kept, row)})
+            if h.phases:
+                kept = {p - start for p in range(start, start + h.bins) if p in image.kept}
+                levels = ridge.levels() if ridge else background
+                image.angles.update({start + k: v for k, v in phases.row(c, kept, levels).items()})
+    rule(c.next >= len(c.payload), "end of segment")
+    for image, count, values in zip(images, counts, packed):
+        rule(count == len(image.kept), "count of kept pixels")
+        if values is not None:
+            image.kept = dict(zip(image.kept, values))
+    return index, images
+
+
+# ---------------------------------------------------------------- §9.1 functions
+
+
+def from_bits(*bits):
+    return np.array(bits, np.uint32).view(f32)
+
+
+def k_sin(x):
+    z = x * x
+    w = z * z
+    r = -0.000198393348360966317347 + z * 0.0000027183114939898219064
+    s = z * x
+    return ((x + s * (-0.166666666416265235595 + z * 0.0083333293858894631756)) + s * w * r).astype(f32)
+
+
+def k_cos(x):
+    z = x * x
+    w = z * z
+    r = -0.00138867637746099294692 + z * 0.0000243904487962774090654
+    return (((1.0 + z * -0.499999997251031003120) + w * 0.0416666233237390631894) + (w * z) * r).astype(f32)
+
+
+def sincosf(x):
+    """Sines and cosines of binary32 angles of at most 9 pi / 4 in size."""
+    x = np.asarray(x, f32)
+    bits, negative = x.view(np.uint32) & 0x7FFFFFFF, x < 0
+    quarter = np.select([bits <= 0x3F490FDA, bits <= 0x4016CBE3, bits <= 0x407B53D1, bits <= 0x40AFEDDF], [0, 1, 2, 3], 4)
+    wide = np.abs(x.astype(np.float64)) - quarter * (np.pi / 2)
+    s, c = k_sin(wide), k_cos(wide)
+    sine = np.select([quarter % 4 == 0, quarter == 1, quarter == 2], [s, c, -s], -c)
+    cosine = np.select([quarter % 4 == 0, quarter == 1, quarter == 2], [c, -s, -c], s)
+    tiny = bits < 0x39800000
+    return np.where(tiny, x, np.where(negative, -sine, sine)), np.where(tiny, f32(1), cosine)
+
+
+def expf(x):
+    x = np.asarray(x, f32)
+    half_ln2, more = from_bits(0x3EB17218, 0x3F851592)
+    sign = np.where(x < 0, -1, 1)
+    size = np.abs(x)
+    k = np.where(size > more, np.trunc(f32(1.4426950216) * x + f32(0.5) * sign.astype(f32)), np.where(size > half_ln2, sign, 0))
+    k = k.astype(f32)
+    hi = x - k * f32(6.9314575195e-01)
+    lo = k * f32(1.4286067653e-06)
+    r = hi - lo
+    rr = r * r
+    c = r - rr * (f32(1.6666625440e-1) + rr * f32(-2.7667332906e-3))
+    y = f32(1) + (r * c / (f32(2) - c) - lo + hi)
+    y = np.ldexp(y, k.astype(np.int32))
+    y = np.where(size <= f32(2.0**-13), f32(1) + x, y)
+    return np.where(x <= f32(-103.972084), f32(0), y).astype(f32)
+
+
+def log_parts(x):
+    """For positive normal numbers: f, s, R and k of §9.1."""
+    bits = np.asarray(x, f32).view(np.uint32).astype(np.int64) + (0x3F800000 - 0x3F3504F3)
+    k = ((bits >> 23) - 127).astype(f32)
+    f = ((bits & 0x7FFFFF) + 0x3F3504F3).astype(np.uint32).view(f32) - f32(1)
+    s = f / (f32(2) + f)
+    z = s * s
+    w = z * z
+    t1 = w * (f32(0.40000972152) + w * f32(0.24279078841))
+    t2 = z * (f32(0.66666662693) + w * f32(0.28498786688))
+    return f, s, t2 + t1, f32(0.5) * f * f, k
+
+
+def logf(x):
+    f, s, r, h, k = log_parts(x)
+    y = s * (h + r) + k * f32(9.0580006145e-06) - h + f + k * f32(6.9313812256e-01)
+    return np.where(x == 1, f32(0), y)
+
+
+def log10f(x):
+    f, s, r, h, k = log_parts(x)
+    hi = (f - h)
+    hi = (hi.view(np.uint32) & np.uint32(0xFFFFF000)).view(f32)
+    lo = f - hi - h + s * (h + r)
+    y = (k * f32(7.9034151668e-07) + (lo + hi) * f32(-3.1689971365e-05) + lo * f32(4.3432617188e-01)
+         + hi * f32(4.3432617188e-01) + k * f32(3.0102920532e-01))
+    return np.where(x == 1, f32(0), y)
+
+
+ATAN_HI = np.array([4.6364760399e-01, 7.8539812565e-01, 9.8279368877e-01, 1.5707962513e+00], f32)
+ATAN_LO = np.array([5.0121582440e-09, 3.7748947079e-08, 3.4473217170e-08, 7.5497894159e-08], f32)
+ATAN = np.array([3.3333328366e-01, -1.9999158382e-01, 1.4253635705e-01, -1.0648017377e-01, 6.1687607318e-02], f32)
+
+
+def atanf(x):
+    """Of numbers that are not negative."""
+    bits = x.view(np.uint32)
+    part = np.select([bits < 0x3EE00000, bits < 0x3F300000, bits < 0x3F980000, bits < 0x401C0000], [-1, 0, 1, 2], 3)
+    one, two, more = f32(1), f32(2), f32(1.5)
+    r = np.select([part == -1, part == 0, part == 1, part == 2],
+                  [x, (two * x - one) / (two + x), (x - one) / (x + one), (x - more) / (one + more * x)], -one / x)
+    z = r * r
+    w = z * z
+    s1 = z * (ATAN[0] + w * (ATAN[2] + w * ATAN[4]))
+    s2 = w * (ATAN[1] + w * ATAN[3])
+    y = np.where(part < 0, r - r * (s1 + s2), ATAN_HI[part] - ((r * (s1 + s2) - ATAN_LO[part]) - r))
+    y = np.where(bits < 0x39800000, x, y)
+    return np.where(bits >= 0x4C800000, ATAN_HI[3], y)
+
+
+def atan2f(y, x):
+    """Of finite numbers."""
+    with np.errstate(all="ignore"):
+        ix, iy = x.view(np.uint32), y.view(np.uint32)
+        left, below = ix >> 31 == 1, iy >> 31 == 1
+        ix, iy = (ix & 0x7FFFFFFF).astype(np.int64), (iy & 0x7FFFFFFF).astype(np.int64)
+        pi, low = f32(3.1415927410), f32(-8.7422776573e-08)
+        z = atanf(np.abs(y / x))
+        z = np.where(left & (iy + (26 << 23) < ix), f32(0), z)
+        z = np.where(x == 1, atanf(np.abs(y)), z)
+        out = np.where(left, pi - (z - low), z)
+        out = np.where(left & below, (z - low) - pi, np.where(below, -out, out))
+        half = np.where(below, -pi / f32(2), pi / f32(2))
+        out = np.where((ix == 0) | (ix + (26 << 23) < iy), half, out)
+        flat = np.where(left, np.where(below, -pi, pi), y)
+        return np.where(iy == 0, flat, out).astype(f32)
+
+
+# ---------------------------------------------------------------- §9.2 transform
+
+
+def twiddles(n):
+    """cos and -sin of 2 pi k / n for k < n / 2, each the nearest binary32."""
+    angle = 2 * np.pi * np.arange(n // 2) / n
+    return np.cos(angle).astype(f32), (-np.sin(angle)).astype(f32)
+
+
+def fft(re, im):
+    """Forward transform along the last axis."""
+    n = re.shape[-1]
+    order, size = [0], 1
+    while size < n:
+        order = [2 * i for i in order] + [2 * i + 1 for i in order]
+        size *= 2
+    re, im = re[..., order], im[..., order]
+    size = 2
+    while size <= n:
+        m = size // 2
+        re, im = re.reshape(re.shape[0], -1, size), im.reshape(im.shape[0], -1, size)
+        a, b = re[..., :m], im[..., :m]
+        c, d = re[..., m:], im[..., m:]
+        u, v = twiddles(size)
+        yr, yi = u * c - v * d, u * d + v * c
+        yr[..., 0], yi[..., 0] = c[..., 0], d[..., 0]
+        if size > 2:
+            h = m // 2
+            zero, minus = f32(0), f32(-1)
+            yr[..., h] = c[..., h] * zero - d[..., h] * minus
+            yi[..., h] = c[..., h] * minus + d[..., h] * zero
+        re, im = np.concatenate([a + yr, a - yr], -1), np.concatenate([b + yi, b - yi], -1)
+        size *= 2
+    return re.reshape(-1, n), im.reshape(-1, n)
+
+
+def inverse_fft(re, im):
+    n = re.shape[-1]
+    order = [0] + list(range(n - 1, 0, -1))
+    re, im = fft(re[:, order], im[:, order])
+    return re / f32(n), im / f32(n)
+
+
+class Transform:
+    def __init__(self, h, hop):
+        self.n, self.hop, self.bins = h.n, hop, h.bins
+        i = np.arange(h.window)
+        wave = np.sin(np.pi * i / h.window)
+        self.window = np.zeros(h.n, f32)
+        start = (h.n - h.window) // 2
+        self.window[start:start + h.window] = wave if h.sine else wave * wave
+
+    def spectra(self, signal, start, frames):
+        """Frames of `signal`, the first at index `start`: real and imaginary parts, frames x bins."""
+        n, pad = self.n, 0
+        blocks = np.zeros((frames + frames % 2, n), f32)
+        for t in range(frames):
+            at = start + t * self.hop
+            lo, hi = max(at, 0), min(at + n, len(signal))
+            if lo < hi:
+                blocks[t, lo - at:hi - at] = signal[lo:hi] * self.window[lo - at:hi - at]
+        re, im = fft(blocks[0::2], blocks[1::2])
+        mirror = [0] + list(range(n - 1, n // 2 - 1, -1))
+        k = self.bins
+        re, im, mr, mi = re[:, :k], im[:, :k], re[:, mirror], im[:, mirror]
+        half = f32(0.5)
+        out = np.empty((2, len(blocks), k), f32)
+        out[0, 0::2], out[1, 0::2] = half * (re + mr), half * (im - mi)
+        out[0, 1::2], out[1, 1::2] = half * (im + mi), half * (mr - re)
+        if frames % 2:
+            out[0, frames - 1], out[1, frames - 1] = re[-1], im[-1]
+        return out[:, :frames]
+
+    def add(self, spectra, start, total):
+        """Adds the windowed inverse transforms of frames x bins to `total`, the first frame at index `start`."""
+        n, frames = self.n, spectra.shape[1]
+        if frames == 0:
+            return
+        if frames % 2:
+            spectra = np.concatenate([spectra, np.zeros((2, 1, self.bins), f32)], 1)
+        (ar, ai), (br, bi) = spectra[:, 0::2], spectra[:, 1::2]
+        re, im = np.empty((len(ar), n), f32), np.empty((len(ar), n), f32)
+        inner, mirror, ends = slice(1, n // 2), slice(n - 1, n // 2, -1), [0, n // 2]
+        re[:, inner], im[:, inner] = (ar - bi)[:, inner], (ai + br)[:, inner]
+        re[:, mirror], im[:, mirror] = (ar + bi)[:, inner], (br - ai)[:, inner]
+        re[:, ends], im[:, ends] = ar[:, ends], br[:, ends]
+        re, im = inverse_fft(re, im)
+        for t in range(frames):
+            self.put(start + t * self.hop, total, (im if t % 2 else re)[t // 2])
+
+    def put(self, at, total, samples):
+        lo, hi = max(at, 0), min(at + self.n, len(total))
+        if lo < hi:
+            total[lo:hi] += self.window[lo - at:hi - at] * samples[lo - at:hi - at]
+
+    def weight(self, frames, start, total):
+        for t in range(frames):
+            self.put(start + t * self.hop, total, self.window)
+
+
+# ---------------------------------------------------------------- §8 completion
+
+UNIT = f32(0.125)
+
+
+def level_of(re, im):
+    power = re * re + im * im
+    return f32(10) * log10f(np.where(power > f32(1e-16), power, f32(1e-16)))
+
+
+def planes(h, images):
+    """§8.1: values, image, background and mask, frames x bins, of all segments of a channel."""
+    frames = sum(image.frames for image in images)
+    values, background, mask = np.zeros((frames, h.bins), f32), fill_lattice(h, images), np.zeros((frames, h.bins), f32)
+    pixels, levels = [], []
+    t = 0
+    for image in images:
+        kept = np.array(list(image.kept), np.int64) + t * h.bins
+        level = (np.array(list(image.kept.values()), f32) + f32(0.5)) * f32(h.step) * UNIT
+        if h.ridge:
+            thresholds = np.array(image.thresholds, f32) * f32(h.threshold_step) * UNIT
+            rows = background[t:t + image.frames]
+            rows[:] = np.where(rows < thresholds[:, None], rows, thresholds[:, None])
+            level = thresholds[kept // h.bins - t] + level
+        values.reshape(-1)[kept], mask.reshape(-1)[kept] = level, 1
+        t += image.frames
+    return values, np.where(mask == 1, values, background), background, mask
+
+
+def fill_lattice(h, images):
+    """§8.2"""
+    frames = sum(image.frames for image in images)
+    out = np.zeros((frames, h.bins), f32)
+    if not h.lattice:
+        return out
+    bands, every, step = h.lattice
+    edges = band_edges(bands, h.covered, h.bins, h.rate)
+    centre = [f32(a + b - 1) * f32(0.5) for a, b in zip(edges, edges[1:])]
+    band, weight = [], []
+    for k in range(h.bins):
+        b = max([0] + [b for b in range(bands - 1) if centre[b] <= k])
+        band.append(b)
+        weight.append(min(max((f32(k) - centre[b]) / (centre[b + 1] - centre[b]), f32(0)), f32(1)) if bands > 1 else f32(0))
+    band, weight = np.array(band), np.array(weight, f32)
+    above = np.minimum(band + 1, bands - 1)
+    columns = [np.array(image.lattice, f32) * f32(step) * UNIT for image in images]
+    t = 0
+    for s, image in enumerate(images):
+        own = columns[s]
+
+        def column(i):
+            if i < 0:
+                return columns[s - 1][-1] if s > 0 else own[0]
+            if i >= len(own):
+                return columns[s + 1][0] if s + 1 < len(images) else own[-1]
+            return own[i]
+
+        for frame in range(image.frames):
+            i = frame // every
+            if 2 * frame < 2 * i * every + every - 1:
+                i -= 1
+            w = f32(2 * frame - (2 * i * every + every - 1)) / f32(2 * every)
+            blend = column(i) + (column(i + 1) - column(i)) * w
+            out[t] = blend[band] + (blend[above] - blend[band]) * weight
+            t += 1
+    return out
+
+
+class Lapped:
+    """§9.7: the signal of the waveform layer of a channel, whose first sample lies at position -hop."""
+
+    def __init__(self, h, images):
+        m, count = h.hop, h.coefficients
+        k, n = np.arange(count)[:, None], np.arange(2 * m)[None, :] + 0.5
+        basis = (np.sin(np.pi * n / (2.0 * m)) * np.cos(np.pi / m * (n + 0.5 * m) * (k + 0.5))).astype(f32)
+        frames = sum(image.frames for image in images)
+        self.signal, block = np.zeros((frames + 1) * m, f32), 0
+        scale = f32(2) / f32(m)
+        for image in images:
+            for threshold, row in zip(image.thresholds, image.waveform):
+                level = f32(threshold) * f32(h.threshold_step) * UNIT + f32(h.coefficient_step) * UNIT
+                step = magnitude(level + f32(h.origin) * UNIT)
+                total = np.zeros(2 * m, f32)
+                for q, wave in zip(row, basis):
+                    x = f32(q) * step
+                    if x != 0:
+                        total += x * wave
+                self.signal[block * m:(block + 2) * m] += total * scale
+                block += 1
+
+
+def magnitude(level):
+    level = np.asarray(level, f32)
+    loud = np.where(level > f32(160), f32(160), level)
+    return np.where(np.isnan(level), f32(0), expf(np.nan_to_num(loud, nan=0.0) * f32(0.115129255)))
+
+
+# ---------------------------------------------------------------- §9 synthesis
+
+PI = f32(np.pi)
+TWO_PI = f32(2) * PI
+
+
+def arbitrary(place):
+    """§9.4: the phase of a quiet pixel."""
+    z = draw(place & (1 << 64) - 1)[1]
+    return (f32(z >> 40) / f32(1 << 24) * f32(2) - f32(1)) * PI
+
+
+def slope(x, axis):
+    x = np.moveaxis(x, axis, 0)
+    out = np.zeros_like(x)
+    if len(x) > 1:
+        out[1:-1] = f32(0.5) * (x[2:] - x[:-2])
+        out[0], out[-1] = x[1] - x[0], x[-1] - x[-2]
+    return np.moveaxis(out, 0, axis)
+
+
+def wrap(x):
+    return x - TWO_PI * np.floor(x / TWO_PI + f32(0.5))
+
+
+def integrate(h, tr, mags, fixed, spectra, first_frame):
+    """§9.4. `fixed` marks the pixels of `spectra` that hold; the others are written."""
+    frames, bins = mags.shape
+    hop, n = f32(tr.hop), f32(tr.n)
+    gamma = f32(0.42465 if h.sine else 0.25645) * f32(h.window * h.window)
+    log = logf(np.where(mags > f32(1e-12), mags, f32(1e-12)))
+    floor = log.max() - f32(13.815511)
+    step_time = hop * n / gamma * slope(log, 1) + (TWO_PI * hop / n) * np.arange(bins, dtype=f32)[None, :]
+    step_bin = -(gamma / (hop * n)) * slope(log, 0) - PI
+    later = (f32(0.5) * (step_time[:-1] + step_time[1:])).reshape(-1)
+    higher = np.zeros((frames, bins), f32)
+    higher[:, :-1] = f32(0.5) * (step_bin[:, :-1] + step_bin[:, 1:])
+    higher = higher.reshape(-1)
+    phase = np.where(fixed, atan2f(spectra[1], spectra[0]), f32(0)).reshape(-1)
+    flat = log.reshape(-1)
+    audible = flat > floor
+    waiting = (audible & ~fixed.reshape(-1)).tolist()
+    keys = (-flat).tolist()
+    heap = [(keys[p], p) for p in np.flatnonzero(audible & fixed.reshape(-1)).tolist()]
+    heapq.heapify(heap)
+    seeds = iter(sorted((keys[p], p) for p in range(frames * bins) if waiting[p]))
+    count = frames * bins
+    while True:
+        while heap:
+            p = heapq.heappop(heap)[1]
+            k = p % bins
+            for to, there, step in ((p + bins, p + bins < count, lambda: later[p]), (p - bins, p >= bins, lambda: -later[p - bins]),
+                                    (p + 1, k + 1 < bins, lambda: higher[p]), (p - 1, k > 0, lambda: -higher[p - 1])):
+                if there and waiting[to]:
+                    waiting[to] = False
+                    phase[to] = wrap(phase[p] + step())
+                    heapq.heappush(heap, (keys[to], to))
+        seed = next((s for s in seeds if waiting[s[1]]), None)
+        if seed is None:
+            break
+        waiting[seed[1]] = False
+        heap.append(seed)
+    for p in np.flatnonzero(~audible & ~fixed.reshape(-1)).tolist():
+        phase[p] = arbitrary(first_frame * bins + p)
+    phase = phase.reshape(frames, bins)
+    s, c = sincosf(phase)
+    spectra[0] = np.where(fixed, spectra[0], mags * c)
+    spectra[1] = np.where(fixed, spectra[1], mags * s)
+    return phase
+
+
+def refine(tr, mags, fixed, known, spectra, steps=8, trace=None):
+    """§9.5: fast Griffin-Lim."""
+    frames = mags.shape[0]
+    size = (frames - 1) * tr.hop + tr.n
+    weight, base = np.zeros(size, f32), np.zeros(size, f32)
+    tr.weight(frames, 0, weight)
+    gain = f32(1) / np.where(weight > f32(1e-8), weight, f32(1e-8))
+    tr.add(spectra[:, :known], 0, base)
+    start, held = known * tr.hop, fixed[known:]
+    now, mags, before = spectra[:, known:], mags[known:], spectra[:, known:].copy()
+    fix = now.copy()
+    for step in range(steps):
+        signal = base.copy()
+        tr.add(now, start, signal)
+        y = tr.spectra(signal * gain, start, frames - known)
+        z = y + f32(0.7) * (y - before)
+        norm = np.sqrt(z[0] * z[0] + z[1] * z[1])
+        scale = np.where(norm > f32(1e-20), mags / np.where(norm > f32(1e-20), norm, f32(1)), f32(0))
+        now[:] = np.where(held, fix, z * scale)
+        before = y
+        if trace is not None:
+            trace.append(now.copy())
+
+
+def synthesise(h, tr, up, dense, images, low):
+    """§9.3 to §9.6: the PCM of a channel from its dense image in dB above the origin."""
+    total, bins = dense.shape
+    origin = f32(h.origin) * UNIT
+    tie, ahead = 2 * tr.n // tr.hop, 4 * tr.n // tr.hop
+    stored, t = {}, 0
+    for image in images:
+        stored.update({(t + p // bins, p % bins): a for p, a in image.angles.items()})
+        t += image.frames
+    decided = np.zeros((2, total, bins), f32)
+    signal = np.zeros(max((total - 1) * tr.hop + tr.n, 0), f32)
+    weight = np.zeros_like(signal)
+    a = 0
+    for image in images:
+        b = a + image.frames * up
+        first, seen = max(a - tie, 0), min(b + ahead, total)
+        known = a - first
+        mags = magnitude(dense[first:seen] + origin)
+        fixed = np.zeros(mags.shape, bool)
+        spectra = np.zeros((2,) + mags.shape, f32)
+        fixed[:known], spectra[:, :known] = True, decided[:, first:a]
+        for (frame, k), index in stored.items():
+            t = frame * up - first
+            if known <= t < seen - first:
+                s, c = sincosf(f32(index) / f32(1 << h.phase_bits) * f32(2) * PI)
+                fixed[t, k], spectra[0, t, k], spectra[1, t, k] = True, c * mags[t, k], s * mags[t, k]
+        if low is not None:
+            re, im = low[:, a:seen]
+            size = np.sqrt(re * re + im * im)
+            there = size > f32(1e-20)
+            size = np.where(there, size, f32(0))
+            with np.errstate(all="ignore"):
+                re, im = np.where(there, re / size, f32(1)) * size, np.where(there, im / size, f32(0)) * size
+            c = h.covered
+            mags[known:, :c], fixed[known:, :c] = size, True
+            spectra[0, known:, :c], spectra[1, known:, :c] = re, im
+        integrate(h, tr, mags, fixed, spectra, first)
+        if not fixed.all():
+            refine(tr, mags, fixed, known, spectra)
+        decided[:, a:b] = spectra[:, known:b - first]
+        tr.add(decided[:, a:b], a * tr.hop, signal)
+        tr.weight(b - a, a * tr.hop, weight)
+        a = b
+    signal, weight = signal[tr.n // 2:], weight[tr.n // 2:]
+    with np.errstate(all="ignore"):
+        return np.where(weight > f32(1e-8), signal / weight, f32(0))
+
+
+def decode_channel(h, model, images):
+    up = model.up if model else next((u for u in (8, 4, 2) if h.hop % u == 0 and h.hop // u >= h.n // 8), 1)
+    tr = Transform(h, h.hop // up)
+    values, image, background, mask = planes(h, images)
+    frames, low = len(mask), None
+    if h.coefficients:
+        lapped, parts, t = Lapped(h, images), [], 0
+        for part in images:
+            start = t * up * tr.hop - h.n // 2 + h.hop
+            parts.append(tr.spectra(lapped.signal, start, part.frames * up)[:, :, :h.covered])
+            t += part.frames
+        low = np.concatenate(parts, 1)
+        above = level_of(*low[:, ::up]) - f32(h.origin) * UNIT
+        above = np.where(above > 0, above, f32(0))
+        c = h.covered
+        values[:, :c], image[:, :c], mask[:, :c] = above, above, 1
+    after = np.concatenate([image[1:], image[-1:]])
+    base = np.empty((frames, up, h.bins), f32)
+    for j in range(up):
+        share = f32(j) / f32(up)
+        base[:, j] = image + (after - image) * share if model is None or model.residual else model.offset
+    if model:
+        base = base + model.run(values, image, background, mask) * model.scale
+    return synthesise(h, tr, up, base.reshape(-1, h.bins), images, low)
+
+
+# ---------------------------------------------------------------- §7 model files
+
+
+class Model:
+    def __init__(self, data):
+        rule(data[:8] == b"\x8bSPM\r\n\x1a\n", "model signature")
+        at, self.layers = 8, []
+        while at < len(data):
+            kind, body, at = chunk_at(data, at)
+            b = Bytes(body)
+            if kind == 0x11:
+                b.u8()
+                self.rate, self.transform, self.window, self.hop, self.up = b.varint(), b.u8(), b.varint(), b.varint(), b.u8()
+                self.offset, self.scale, self.residual = b.f32(), b.f32(), b.u8() == 1
+            elif kind == 0x12:
+                self.layers.append(self.layer(b))
+
+    def layer(self, b):
+        sparse, sources = b.u8() == 1, [b.u8() for _ in range(b.varint())]
+        skip, kb, kf, inputs, outputs, activation, coding = b.u8(), b.u8(), b.u8(), b.varint(), b.varint(), b.u8(), b.u8()
+        each, shape = inputs * kb * kf, (outputs, inputs, kb, kf)
+        if coding == 2:
+            weights = []
+            for _ in range(outputs):
+                scale = b.f32()
+                weights.append(np.frombuffer(b.take(each), np.int8).astype(f32) * scale)
+            weights = np.concatenate(weights)
+        else:
+            weights = np.frombuffer(b.take(each * outputs * (4, 2)[coding]), ("<f4", "<f2")[coding]).astype(f32)
+        floats = lambda: np.frombuffer(b.take(4 * outputs), "<f4").astype(f32)
+        return sparse, sources, skip, weights.reshape(shape), floats(), activation, floats() if activation == 2 else None
+
+    def run(self, values, image, background, mask):
+        """frames x up x bins"""
+        norm = lambda x: (x - self.offset) / self.scale
+        given = [np.where(mask == 1, norm(values), f32(0)), norm(image), norm(background), mask]
+        outs, seen = [], []
+        everywhere = np.ones(mask.shape, bool)
+        for sparse, sources, skip, weights, bias, activation, slopes in self.layers:
+            pick = lambda s: (outs[s], seen[s]) if s < 128 else (given[s - 128][..., None], mask == 1 if s == 128 else everywhere)
+            inputs = [pick(s) for s in sources]
+            if not sparse:
+                inputs = [(np.concatenate([x for x, _ in inputs], 2), everywhere)]
+            o, _, kb, kf = weights.shape
+            result, first, union = np.zeros(mask.shape + (o,), f32), 0, np.zeros(mask.shape, bool)
+            for x, observed in inputs:
+                part = weights[:, first:first + x.shape[2]]
+                first += x.shape[2]
+                if sparse:
+                    x = np.where(observed[..., None], x, f32(0))
+                total = convolve(x, part)
+                if not sparse:
+                    result = result + total * f32(1)
+                    continue
+                count = windows(observed.astype(np.int64), kb, kf)
+                factor = np.where(count > 0, f32(kb * kf) / np.maximum(count, 1).astype(f32), f32(0))
+                result = result + total * factor[..., None]
+                union |= count > 0
+            result = result + bias
+            if skip != 255:
+                result = result + outs[skip]
+            if activation:
+                result = np.where(result > 0, result, result * slopes if activation == 2 else f32(0))
+            outs.append(result)
+            seen.append(union if sparse else everywhere)
+        return np.moveaxis(outs[-1], 2, 1)
+
+
+def convolve(x, weights):
+    (frames, bins, inputs), (o, _, kb, kf) = x.shape, weights.shape
+    padded = np.pad(x, ((kf // 2, kf // 2), (kb // 2, kb // 2), (0, 0)))
+    total = np.zeros((frames, bins, o), f32)
+    for f in range(kf):
+        for b in range(kb):
+            for i in range(inputs):
+                total += padded[f:f + frames, b:b + bins, i, None] * weights[:, i, b, f]
+    return total
+
+
+def windows(x, kb, kf):
+    padded = np.pad(x, ((kf // 2, kf // 2), (kb // 2, kb // 2)))
+    return sum(padded[f:f + x.shape[0], b:b + x.shape[1]] for f in range(kf) for b in range(kb))
+
+
+# ---------------------------------------------------------------- §3 container
+
+HEAD, META, SEGM, SEEK, MODL, TAIL = 0x01, 0x82, 0x03, 0x84, 0x85, 0x06
+LONGEST = {HEAD: 256, META: 65536, SEGM: 8388608, SEEK: 1 + 20 * 1048576, MODL: 8388608, TAIL: 16}
+
+
+def chunk_at(data, at, most=1 << 62):
+    """Type and body of the chunk at a place, and the place behind it."""
+    b = Bytes(data)
+    b.at = at
+    kind, length = b.u8(), b.varint()
+    at_most(length, min(LONGEST.get(kind, 1048576), most), "chunk length")
+    body = b.take(length)
+    end = b.at
+    rule(struct.unpack("<I", b.take(4))[0] == zlib.crc32(data[at:end]), "checksum", CORRUPT)
+    return kind, body, b.at
+
+
+class Stream:
+    """What a stream tells, up to `fault` if it has one; `damage` counts what had to be skipped."""
+
+    def __init__(self, data):
+        self.header, self.segments, self.model, self.total, self.damage, self.fault = None, {}, None, None, 0, None
+        try:
+            self.read(data)
+        except Fault as fault:
+            self.fault = fault
+
+    def read(self, data):
+        rule(data[:8] == b"\x8bSPR\r\n\x1a\n"[:len(data)], "signature")
+        rule(len(data) >= 8, "signature", TRUNCATED)
+        at, self.next, self.short = 8, 0, False
+        while at < len(data):
+            try:
+                kind, body, end = chunk_at(data, at)
+            except Fault as fault:
+                if self.header is None:
+                    raise
+                at = self.resume(data, at, fault)
+                continue
+            self.chunk(kind, body)
+            at = end
+        rule(self.header is not None, "no HEAD", TRUNCATED)
+        rule(self.total is not None, "no sample count", TRUNCATED)
+        if self.next < self.header.segments_of(self.total):
+            rule(self.damage > 0, "segments missing", TRUNCATED)
+
+    def resume(self, data, at, fault):
+        """§3.8: the next sound chunk behind damage."""
+        for place in range(at + 1, len(data)):
+            if data[place] in (META, SEGM, SEEK, MODL, TAIL):
+                try:
+                    chunk_at(data, place, 65536)
+                except Fault:
+                    continue
+                self.damage += 1
+                return place
+        rule(fault.number != TRUNCATED, "cut short", TRUNCATED)
+        self.damage += 1
+        return len(data)
+
+    def chunk(self, kind, body):
+        h = self.header
+        rule((kind == HEAD) == (h is None), "place of HEAD")
+        if kind == HEAD:
+            self.header = Header(body)
+            self.total = self.header.total
+        elif kind == MODL:
+            if h.model is not None and hashlib.sha256(body).digest()[:8] == h.model:
+                self.model = bytes(body)
+        elif kind == TAIL:
+            b = Bytes(body)
+            total = b.varint()
+            b.end()
+            at_most(total, 1 << 39, "total samples")
+            rule(self.total in (None, total) and h.segments_of(total) >= self.next, "total samples")
+            self.total = total
+        elif kind == SEGM:
+            try:
+                index, images = read_segment(h, body)
+                rule(self.next <= index < (1 << 32) - 1 and not self.short, "segment index")
+                frames = images[0].frames
+                if self.total is not None:
+                    left = h.frames_of(self.total) - index * h.segment_frames
+                    rule(left > 0 and frames == min(left, h.segment_frames), "segment frames")
+                self.short, self.next = frames < h.segment_frames, index + 1
+                self.segments[index] = images
+            except Fault:
+                self.damage += 1
+        else:
+            rule(kind & 128, "unknown critical chunk", UNSUPPORTED)
+
+
+def silent(h, frames):
+    """§3.8: what stands in for a lost segment."""
+    image = Image(frames)
+    image.thresholds = [0] * frames if h.ridge else []
+    image.lattice = [[0] * h.lattice[0]] * -(-frames // h.lattice[1]) if h.lattice else []
+    image.waveform = [[0] * h.coefficients] * frames
+    return image
+
+
+def serialised(h, segments):
+    """§13: the symbols as bytes."""
+    out = bytearray()
+    bits = lambda pixels, size: sum(1 << p for p in pixels).to_bytes((size + 7) // 8, "little")
+    for index in sorted(segments):
+        out += struct.pack("<II", index, segments[index][0].frames)
+        for image in segments[index]:
+            size = image.frames * h.bins
+            out += bits(image.kept, size) + bytes(image.kept.values()) + bytes(image.thresholds)
+            out += b"".join(map(bytes, image.lattice))
+            out += b"".join(struct.pack("<%dh" % len(row), *row) for row in image.waveform)
+            if h.phases:
+                out += bits(image.angles, size) + struct.pack("<%dH" % len(image.angles), *image.angles.values())
+    return bytes(out)
+
+
+def decode(data, models=()):
+    """The header and the PCM, samples x channels at the coded rate."""
+    return sound(Stream(data), models)
+
+
+def sound(stream, models=()):
+    if stream.fault:
+        raise stream.fault
+    h, model = stream.header, None
+    rule(h.segment_frames * h.hop >= h.n, "short segments", UNSUPPORTED)
+    if h.model is not None:
+        model = next((m for m in [stream.model, *models] if m and hashlib.sha256(m).digest()[:8] == h.model), None)
+        rule(model is not None, "no such model", MODEL_FAULT)
+        model = Model(model)
+    channels = []
+    for channel in range(h.channels):
+        images, left = [], h.frames_of(stream.total)
+        for index in range(h.segments_of(stream.total)):
+            frames = min(left, h.segment_frames)
+            lost = index not in stream.segments
+            images.append(silent(h, frames) if lost else stream.segments[index][channel])
+            left -= frames
+        channels.append(decode_channel(h, model, images) if images else np.zeros(0, f32))
+    count = h.coded_samples(stream.total) - h.pre_skip
+    return h, np.stack(channels, 1)[h.pre_skip:h.pre_skip + count]
+
+
+def main(arguments):
+    source, target, *models = arguments
+    with open(source, "rb") as f:
+        data = f.read()
+    _, pcm = decode(data, [open(path, "rb").read() for path in models])
+    with open(target, "wb") as f:
+        f.write(pcm.astype("<f4").tobytes())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
