@@ -53,10 +53,6 @@
 //! Everything is allocated through `alloc`; a decoder holds a few segments of images and spectra, whatever the length
 //! of the stream. Models, headers and segments are checked against limits before anything is allocated for them.
 //!
-//! # Features
-//!
-//! - `std`: `std::error::Error` for [`Error`]. Nothing else depends on it.
-//!
 //! Unsafe code is denied but for one module, the AVX2 build of the convolution kernel, which says why.
 #![no_std]
 #![deny(unsafe_code, missing_docs)]

@@ -71,6 +71,11 @@ impl<'a> Cursor<'a> {
         self.take(1, what).map(|bytes| bytes[0])
     }
 
+    pub(crate) fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N]> {
+        let taken = self.take(N, what)?;
+        Ok(core::array::from_fn(|n| taken[n]))
+    }
+
     pub(crate) fn varint(&mut self, what: &'static str) -> Result<u64> {
         let at = self.at();
         match varint_at(self.peek(), what).map_err(|error| error.offset_by(at))? {
@@ -98,6 +103,13 @@ impl<'a> Cursor<'a> {
     pub(crate) fn signed(&mut self, what: &'static str) -> Result<i32> {
         let raw = self.varint_up_to(u64::from(u32::MAX), what)? as u32;
         Ok((raw >> 1) as i32 ^ -((raw & 1) as i32))
+    }
+
+    /// A signed number of 16 bits.
+    pub(crate) fn short(&mut self, what: &'static str) -> Result<i16> {
+        let at = self.at();
+        let value = self.signed(what)?;
+        i16::try_from(value).map_err(|_| Error::Malformed { what, at })
     }
 
     /// Insists that everything has been read.

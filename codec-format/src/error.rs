@@ -25,7 +25,7 @@ pub enum Error {
     Malformed {
         /// The offending field.
         what: &'static str,
-        /// Byte offset of the field (of its chunk, where the field is entropy coded).
+        /// Byte offset of the field; of its chunk's body where it is entropy coded or the rule spans several fields.
         at: u64,
     },
     /// A checksum does not match: the bytes were damaged.
@@ -61,30 +61,40 @@ pub enum Error {
 }
 
 impl Error {
+    /// The number of the kind of error, which stays the same for ever (Spec §3.9).
+    #[must_use]
+    pub const fn number(&self) -> u8 {
+        match self {
+            Error::Truncated { .. } => 1,
+            Error::Malformed { .. } => 2,
+            Error::Corrupt { .. } => 3,
+            Error::Unsupported { .. } => 4,
+            Error::LimitExceeded { .. } => 5,
+            Error::Usage { .. } => 6,
+        }
+    }
+
+    /// A rule broken by what was read at `at`, if it is one broken by the caller so far.
+    #[must_use]
+    pub(crate) fn found_at(self, at: u64) -> Self {
+        match self {
+            Error::Usage { what } => Error::Malformed { what, at },
+            other => other,
+        }
+    }
+
     /// The same error with its byte offset moved by `base`: from an offset within a chunk to one
     /// within the stream.
     #[must_use]
-    pub fn offset_by(self, base: u64) -> Self {
-        match self {
-            Error::Truncated { what, at } => Error::Truncated {
-                what,
-                at: at + base,
-            },
-            Error::Malformed { what, at } => Error::Malformed {
-                what,
-                at: at + base,
-            },
-            Error::Corrupt { what, at } => Error::Corrupt {
-                what,
-                at: at + base,
-            },
-            Error::Unsupported { what, value, at } => Error::Unsupported {
-                what,
-                value,
-                at: at + base,
-            },
-            other => other,
+    pub fn offset_by(mut self, base: u64) -> Self {
+        match &mut self {
+            Error::Truncated { at, .. }
+            | Error::Malformed { at, .. }
+            | Error::Corrupt { at, .. }
+            | Error::Unsupported { at, .. } => *at += base,
+            Error::LimitExceeded { .. } | Error::Usage { .. } => {}
         }
+        self
     }
 }
 
@@ -109,5 +119,4 @@ impl fmt::Display for Error {
     }
 }
 
-#[cfg(feature = "std")]
-impl std::error::Error for Error {}
+impl core::error::Error for Error {}

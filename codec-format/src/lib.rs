@@ -77,45 +77,32 @@
 //! held against [`Limits`] first, and [`Error`] says who is at fault and where. Damage behind the
 //! header costs the segments it hits and no others. Everything is integer arithmetic, so symbols are
 //! the same on every machine.
-//!
-//! # Features
-//!
-//! - `std` (off): `std::error::Error` for [`Error`]. Nothing else needs it.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 extern crate alloc;
-#[cfg(feature = "std")]
-extern crate std;
 
 mod bytes;
-mod chunk;
 mod entropy;
 pub mod error;
-mod half;
-pub mod header;
-mod header_bytes;
-pub mod inspect;
-mod lattice_grid;
 pub mod limits;
-pub mod metadata;
 pub mod model;
 mod model_check;
 pub mod model_file;
-pub mod reader;
-mod seeded;
 pub mod segment;
 mod stft;
+mod stream;
 pub mod symbols;
-pub mod writer;
 
-pub use chunk::{MODEL_SIGNATURE, SIGNATURE};
 pub use entropy::priors::{PRIORS, PRIORS_LENGTH};
 pub use entropy::train;
 pub use error::{Error, Result};
 pub use limits::Limits;
-pub use metadata::Metadata;
-pub use reader::{Event, StreamReader};
-pub use seeded::seeded_mask;
-pub use segment::{LayerBits, SegmentCoder};
-pub use writer::{SeekPoint, StreamWriter};
+pub use segment::{seeded_mask, LayerBits, SegmentCoder};
+use stream::chunk;
+pub use stream::chunk::{MODEL_SIGNATURE, SIGNATURE};
+pub use stream::metadata::Metadata;
+pub use stream::reader::{Event, StreamReader};
+pub use stream::seek::SeekPoint;
+pub use stream::writer::StreamWriter;
+pub use stream::{header, inspect, metadata, reader, writer};

@@ -40,6 +40,9 @@ pub struct Limits {
     pub seek_entries: usize,
     /// Body bytes of a chunk of unknown type, which is held until its CRC is known and then skipped.
     pub skipped_bytes: usize,
+    /// Segments lost of a stream, beside ten for each that is sound: what a decoder must make up. A few bytes must
+    /// not claim hours.
+    pub lost_segments: u64,
     /// Bytes hashed in search of sound chunks after damage, over a whole stream: a forged stream could
     /// otherwise have every byte hashed thousands of times.
     pub resync_bytes: u64,
@@ -79,6 +82,7 @@ impl Default for Limits {
             model_kernel: 15,
             seek_entries: 1 << 20,
             skipped_bytes: 1 << 20,
+            lost_segments: 600,
             resync_bytes: 1 << 30,
         }
     }

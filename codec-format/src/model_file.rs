@@ -2,10 +2,9 @@
 
 use crate::bytes::{put_varint, Cursor};
 use crate::chunk::{
-    describe, frame_at, put_chunk, ANCILLARY, LAYR, MEND, MHDR, MMET, MODEL_SIGNATURE,
+    describe, put_chunk, span_at, ANCILLARY, LAYR, MEND, MHDR, MMET, MODEL_SIGNATURE,
 };
 use crate::error::{Error, Result};
-use crate::half::{from_half, to_half};
 use crate::header::{ModelId, Stft};
 use crate::limits::{check, Limits};
 use crate::metadata::{read_pairs, write_pairs};
@@ -14,7 +13,7 @@ use crate::model::{
 };
 pub use crate::model_check::validate;
 use alloc::vec::Vec;
-use sha2::{Digest, Sha256};
+use half::f16;
 
 /// Version byte of model files: major and minor nibble (Spec §7.3).
 const VERSION: u8 = 0x10;
@@ -22,10 +21,7 @@ const VERSION: u8 = 0x10;
 /// The name of a model file: the first 8 bytes of the SHA-256 of all its bytes (Spec §7.1).
 #[must_use]
 pub fn model_id(file: &[u8]) -> ModelId {
-    let digest = Sha256::digest(file);
-    let mut id = [0; 8];
-    id.copy_from_slice(&digest[..8]);
-    ModelId(id)
+    ModelId::of(file)
 }
 
 /// The bytes of a model file, within the default limits so that every reader takes it.
@@ -88,31 +84,31 @@ pub fn read(file: &[u8], limits: &Limits) -> Result<Model> {
     let mut weights = 0usize;
     loop {
         let rest = &file[at..];
-        let frame = frame_at(rest, |_| limits.model_bytes).map_err(|e| e.offset_by(at as u64))?;
-        let frame = match frame {
-            Some(frame) if frame.size() <= rest.len() => frame,
+        let span = span_at(rest, |_| limits.model_bytes).map_err(|e| e.offset_by(at as u64))?;
+        let span = match span {
+            Some(span) if span.size() <= rest.len() => span,
             _ => {
-                let what = frame.map_or("model chunk", |frame| describe(frame.kind).0);
+                let what = span.map_or("model chunk", |span| describe(span.kind).0);
                 return Err(Error::Truncated {
                     what,
                     at: file.len() as u64,
                 });
             }
         };
-        if !frame.is_sound(rest) {
+        if !span.is_sound(rest) {
             return Err(Error::Corrupt {
-                what: describe(frame.kind).0,
+                what: describe(span.kind).0,
                 at: at as u64,
             });
         }
-        let body_at = (at + frame.body) as u64;
+        let body_at = (at + span.body) as u64;
         let place = |error: Error| error.offset_by(body_at);
         let misplaced = Error::Malformed {
             what: "order of model chunks",
             at: at as u64,
         };
-        let body = frame.body_in(rest);
-        match (frame.kind, &mut model) {
+        let body = span.body_in(rest);
+        match (span.kind, &mut model) {
             (MHDR, None) => model = Some(read_header(body, limits).map_err(place)?),
             (LAYR, Some((model, count))) if model.layers.len() < *count => {
                 let layer = read_layer(body, limits, &mut weights).map_err(place)?;
@@ -135,7 +131,7 @@ pub fn read(file: &[u8], limits: &Limits) -> Result<Model> {
                 model.metadata.extend(pairs);
             }
             (MEND, Some((_, count))) => {
-                at += frame.size();
+                at += span.size();
                 let count = *count;
                 let model = model.map(|(model, _)| model).ok_or(misplaced)?;
                 if model.layers.len() != count {
@@ -170,7 +166,7 @@ pub fn read(file: &[u8], limits: &Limits) -> Result<Model> {
                 });
             }
         }
-        at += frame.size();
+        at += span.size();
     }
 }
 
@@ -249,8 +245,8 @@ fn layer_body(layer: &Layer, coding: WeightCoding) -> Result<Vec<u8>> {
         WeightCoding::F32 => put_floats(&mut body, &layer.weights),
         WeightCoding::F16 => {
             for &weight in &layer.weights {
-                let half = to_half(weight);
-                if !from_half(half).is_finite() {
+                let half = f16::from_f32(weight);
+                if !half.is_finite() {
                     return Err(Error::Usage {
                         what: "weight beyond binary16",
                     });
@@ -364,7 +360,7 @@ fn read_layer(body: &[u8], limits: &Limits, weights: &mut usize) -> Result<Layer
         1 => {
             let raw = cursor.take(2 * total, "weights")?;
             raw.chunks_exact(2)
-                .map(|b| from_half(u16::from_le_bytes([b[0], b[1]])))
+                .map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32())
                 .collect()
         }
         2 => {

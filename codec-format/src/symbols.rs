@@ -211,3 +211,11 @@ pub struct Segment {
     /// One image per coded channel, all with the same frame count.
     pub channels: Vec<SparseImage>,
 }
+
+impl Segment {
+    /// Frames of every channel.
+    #[must_use]
+    pub fn frames(&self) -> usize {
+        self.channels.first().map_or(0, |image| image.frames)
+    }
+}

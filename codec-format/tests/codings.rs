@@ -3,14 +3,15 @@
 mod common;
 
 use codec_format::header::*;
-use codec_format::symbols::{Kept, Phases};
+use codec_format::symbols::{Kept, Mask, Phases, Segment, SparseImage};
 use codec_format::{Error, Limits, SegmentCoder, StreamWriter};
-use common::Draws;
+use common::draws::Draws;
+use common::{choices, symbols};
 use proptest::prelude::*;
 
 /// A header with the given mask, values and phases, otherwise drawn.
-fn header(draws: &mut Draws, mask: MaskKind, values: ValueCoding, phase: PhaseKind) -> Header {
-    let drawn = common::header(draws);
+fn header(draws: &mut Draws<'_>, mask: MaskKind, values: ValueCoding, phase: PhaseKind) -> Header {
+    let drawn = symbols::header(draws);
     let ridge = matches!(mask, MaskKind::Ridge { .. });
     Header {
         mask,
@@ -21,11 +22,11 @@ fn header(draws: &mut Draws, mask: MaskKind, values: ValueCoding, phase: PhaseKi
     }
 }
 
-fn lossless(draws: &mut Draws, header: &Header) -> Result<(), TestCaseError> {
+fn lossless(draws: &mut Draws<'_>, header: &Header) -> Result<(), TestCaseError> {
     let coder = SegmentCoder::new(header, &Limits::default()).unwrap();
-    let frames = 1 + draws.below(u64::from(header.segment_frames)) as usize;
-    let index = draws.below(1 << 20) as u32;
-    let segment = common::segment(draws, header, index, frames);
+    let frames = 1 + draws.below(u32::from(header.segment_frames)) as usize;
+    let index = draws.below(1 << 20);
+    let segment = symbols::segment(draws, header, index, frames);
     let (body, bits) = coder.encode_measured(&segment).unwrap();
     prop_assert_eq!(&coder.encode(&segment).unwrap(), &body);
     prop_assert_eq!(coder.decode(&body), Ok(segment));
@@ -45,14 +46,14 @@ macro_rules! lossless {
             #![proptest_config(ProptestConfig::with_cases(60))]
             $(
                 #[test]
-                fn $name(seed: u64, context: bool, phases in 0..3, bits in 1u8..=12) {
+                fn $name(choices in choices(), context: bool, phases in 0..3, bits in 1u8..=12) {
                     let values = if context { ValueCoding::Context } else { ValueCoding::Packed };
                     let phase = match phases {
                         0 => PhaseKind::None,
                         1 => PhaseKind::Thresholded { bits, threshold: -100 },
                         _ => PhaseKind::All { bits },
                     };
-                    let draws = &mut Draws(seed);
+                    let draws = &mut Draws::new(&choices);
                     let mask = $mask(draws);
                     let header = header(draws, mask, values, phase);
                     lossless(draws, &header)?;
@@ -63,24 +64,75 @@ macro_rules! lossless {
 }
 
 lossless! {
-    seeded_masks_are_lossless: |draws: &mut Draws| MaskKind::Seeded { seed: draws.below(1 << 31) };
-    packed_masks_are_lossless: |_: &mut Draws| MaskKind::Packed;
-    run_length_masks_are_lossless: |_: &mut Draws| MaskKind::RunLength;
+    seeded_masks_are_lossless: |draws: &mut Draws<'_>| MaskKind::Seeded { seed: u64::from(draws.below(1 << 31)) };
+    packed_masks_are_lossless: |_: &mut Draws<'_>| MaskKind::Packed;
+    run_length_masks_are_lossless: |_: &mut Draws<'_>| MaskKind::RunLength;
     ridge_masks_are_lossless:
-        |draws: &mut Draws| MaskKind::Ridge { threshold_step: 1 + draws.below(255) as u8 };
+        |draws: &mut Draws<'_>| MaskKind::Ridge { threshold_step: 1 + draws.below(255) as u8 };
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn arbitrary_bodies_do_no_harm(seed: u64, body in prop::collection::vec(any::<u8>(), 0..600)) {
-        let header = common::header(&mut Draws(seed));
+    fn arbitrary_bodies_do_no_harm(choices in choices(), body in prop::collection::vec(any::<u8>(), 0..600)) {
+        let header = symbols::header(&mut Draws::new(&choices));
         let coder = SegmentCoder::new(&header, &Limits::default()).unwrap();
         if let Ok(segment) = coder.decode(&body) {
             // What decodes is lawful: it can be written again.
             let again = coder.encode(&segment).unwrap();
             prop_assert_eq!(coder.decode(&again), Ok(segment));
+        }
+    }
+}
+
+/// Runs without pixels used to follow one another until the payload was used up.
+#[test]
+fn endless_empty_runs_are_refused_at_once() {
+    for context in [ValueCoding::Packed, ValueCoding::Context] {
+        let header = Header {
+            mask: MaskKind::RunLength,
+            values: context,
+            lattice: None,
+            ..speech_like()
+        };
+        let coder = SegmentCoder::new(&header, &Limits::default()).unwrap();
+        for length in [0, 1, 2, 1000] {
+            // The place, then a count of no pixels, then packed values of no bits, or the first of the runs.
+            let mut body = vec![0; if context == ValueCoding::Packed { 3 } else { 2 }];
+            body.resize(body.len() + length, 0xff);
+            let start = std::time::Instant::now();
+            let decoded = coder.decode(&body);
+            assert!(start.elapsed().as_millis() < 500, "{:?}", start.elapsed());
+            assert!(length < 2 || decoded.is_err(), "{length} bytes");
+        }
+    }
+}
+
+/// An empty first run, alone and before others.
+#[test]
+fn runs_return_whatever_they_begin_with() {
+    let header = Header {
+        mask: MaskKind::RunLength,
+        lattice: None,
+        ..speech_like()
+    };
+    let coder = SegmentCoder::new(&header, &Limits::default()).unwrap();
+    let bins = header.stft.bins();
+    for first in [0, 1, 2, bins - 1, bins] {
+        for kept in [false, true] {
+            let mask: Mask = (0..bins).map(|bin| (bin < first) == kept).collect();
+            let values = vec![3; mask.count_ones()];
+            let image = SparseImage {
+                kept: Kept::Scattered { mask, values },
+                ..SparseImage::silent(&header, 1)
+            };
+            let segment = Segment {
+                index: 0,
+                channels: vec![image],
+            };
+            let body = coder.encode(&segment).unwrap();
+            assert_eq!(coder.decode(&body), Ok(segment));
         }
     }
 }
@@ -122,14 +174,14 @@ fn speech_like() -> Header {
 #[test]
 fn the_container_costs_at_most_120_bits_a_second() {
     let header = speech_like();
-    let mut draws = Draws(5);
+    let mut draws = Draws::new(&[5]);
     let mut out = Vec::new();
     let mut writer = StreamWriter::new(&header, &Limits::default(), &mut out).unwrap();
     let mut left = header.frames_for(160_000);
     let mut payload = 0.0;
     for index in 0..header.segments_for(160_000) {
         let frames = left.min(64);
-        let segment = common::segment(&mut draws, &header, index as u32, frames as usize);
+        let segment = symbols::segment(&mut draws, &header, index as u32, frames as usize);
         payload += writer.segment(&segment, &mut out).unwrap().total() as f64 / 256.0;
         left -= frames;
     }
@@ -142,9 +194,9 @@ fn the_container_costs_at_most_120_bits_a_second() {
 fn refuses_symbols_that_contradict_the_header() {
     let header = speech_like();
     let coder = SegmentCoder::new(&header, &Limits::default()).unwrap();
-    let lawful = common::segment(&mut Draws(1), &header, 0, 64);
+    let lawful = symbols::segment(&mut Draws::new(&[1]), &header, 0, 64);
     assert!(coder.encode(&lawful).is_ok());
-    let spoils: [fn(&mut codec_format::symbols::Segment); 7] = [
+    let spoils: [fn(&mut Segment); 7] = [
         |s| s.channels.clear(),
         |s| s.channels[0].frames = 65,
         |s| s.channels[0].bins = 256,
@@ -179,7 +231,7 @@ fn refuses_symbols_that_contradict_the_header() {
         ..header
     };
     let coder = SegmentCoder::new(&seeded, &Limits::default()).unwrap();
-    let mut segment = common::segment(&mut Draws(2), &seeded, 0, 64);
+    let mut segment = symbols::segment(&mut Draws::new(&[2]), &seeded, 0, 64);
     let Kept::Scattered { mask, .. } = &mut segment.channels[0].kept else {
         panic!("a seeded mask");
     };

@@ -46,6 +46,10 @@ fn limits_are_those_the_spec_names() {
             "| pixels of a segment, all channels | {} |",
             l.segment_pixels
         ),
+        format!(
+            "| segments lost of a stream | {}, and ten for each that is sound |",
+            l.lost_segments
+        ),
         format!("| total samples | 2^{} |", l.total_samples.trailing_zeros()),
         format!("| bytes of a SEGM body | {} |", l.segment_bytes),
         format!(

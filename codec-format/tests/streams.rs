@@ -2,16 +2,16 @@
 
 mod common;
 
-use codec_format::symbols::Segment;
+use codec_format::header::*;
+use codec_format::symbols::{Segment, SparseImage};
 use codec_format::{Error, Event, Limits, Metadata, StreamReader, StreamWriter};
-use common::Draws;
+use common::draws::Draws;
+use common::{choices, symbols};
 use proptest::prelude::*;
 
-fn write(
-    draws: &mut Draws,
-    segments: u64,
-) -> (Vec<u8>, codec_format::header::Header, Vec<Segment>, u64) {
-    let (header, list, total) = common::stream(draws, segments);
+fn write(choices: &[u8]) -> (Vec<u8>, Header, Vec<Segment>, u64) {
+    let mut draws = Draws::new(choices);
+    let (header, list, total) = symbols::stream(&mut draws);
     let mut out = Vec::new();
     let limits = Limits::default();
     let mut writer = StreamWriter::new(&header, &limits, &mut out).unwrap();
@@ -23,7 +23,7 @@ fn write(
     for segment in &list {
         writer.segment(segment, &mut out).unwrap();
     }
-    if draws.below(2) == 0 {
+    if draws.chance() {
         writer.seek_index(&mut out).unwrap();
     }
     assert_eq!(writer.finish(total, &mut out).unwrap(), out.len() as u64);
@@ -56,12 +56,158 @@ fn segments(events: &[Event]) -> Vec<Segment> {
     events.iter().filter_map(pick).collect()
 }
 
+/// A stream of three whole segments and a short one, and where its chunks begin.
+fn four_segments(known: bool) -> (Vec<u8>, Vec<usize>, u64) {
+    let signal = Signal {
+        rate: 8000,
+        channels: 1,
+    };
+    let total = 3 * 8 * 32 + 40;
+    let header = Header {
+        source: signal,
+        coded: signal,
+        total_samples: known.then_some(total),
+        pre_skip: 0,
+        stft: Stft {
+            n_fft: 64,
+            window_length: 64,
+            window: WindowKind::Hann,
+            hop: 32,
+        },
+        segment_frames: 8,
+        model: Some(ModelId::of(b"a model")),
+        quantiser: Quantiser {
+            origin: -320,
+            step: 24,
+        },
+        mask: MaskKind::Packed,
+        values: ValueCoding::Packed,
+        lattice: None,
+        phase: PhaseKind::None,
+        waveform: None,
+    };
+    let mut out = Vec::new();
+    let mut writer = StreamWriter::new(&header, &Limits::default(), &mut out).unwrap();
+    let mut starts = Vec::new();
+    for file in [b"garbage", b"a model", b"a model"] {
+        writer.model(file, &mut out).unwrap();
+    }
+    for (index, frames) in [8, 8, 8, 3].into_iter().enumerate() {
+        starts.push(out.len());
+        let segment = Segment {
+            index: index as u32,
+            channels: vec![SparseImage::silent(&header, frames)],
+        };
+        writer.segment(&segment, &mut out).unwrap();
+    }
+    starts.push(out.len());
+    writer.finish(total, &mut out).unwrap();
+    (out, starts, total)
+}
+
+fn lost(events: &[Event]) -> Vec<(u32, u8)> {
+    let pick = |event: &Event| match event {
+        Event::DamagedSegment { index, error, .. } => Some((*index, error.number())),
+        _ => None,
+    };
+    events.iter().filter_map(pick).collect()
+}
+
+#[test]
+fn only_the_model_that_the_header_names_is_handed_out() {
+    let (bytes, _, total) = four_segments(false);
+    let (events, error) = read(&bytes, 100);
+    assert_eq!((error, lost(&events)), (None, vec![]));
+    let models = events.iter().filter_map(|event| match event {
+        Event::Model(file) => Some(&file[..]),
+        _ => None,
+    });
+    assert_eq!(models.collect::<Vec<_>>(), [b"a model"]);
+    assert_eq!(events.last(), Some(&Event::End { total }));
+}
+
+/// Truncated where bytes may have been cut off, complete with damage where the stream's end was seen.
+#[test]
+fn lost_last_segments_are_told() {
+    for known in [false, true] {
+        let (bytes, starts, total) = four_segments(known);
+        // Damaged, and behind it TAIL or the end.
+        let mut damaged = bytes.clone();
+        damaged[starts[3] + 4] ^= 1;
+        let (events, error) = read(&damaged, 100);
+        assert_eq!((error, lost(&events)), (None, vec![(3, 3)]));
+        assert_eq!(events.last(), Some(&Event::End { total }));
+        // Cut out: only TAIL can tell that nothing more comes.
+        let mut without = bytes.clone();
+        without.drain(starts[2]..starts[4]);
+        let (events, error) = read(&without, 100);
+        if known {
+            assert!(matches!(
+                error,
+                Some(Error::Truncated {
+                    what: "segments",
+                    ..
+                })
+            ));
+        } else {
+            assert_eq!((error, lost(&events)), (None, vec![(2, 1)]));
+            assert_eq!(events.last(), Some(&Event::End { total }));
+        }
+    }
+}
+
+#[test]
+fn a_short_segment_is_the_last_and_as_short_as_the_count_says() {
+    let (bytes, starts, _) = four_segments(false);
+    // Nothing may follow it.
+    let mut more = bytes[..starts[4]].to_vec();
+    more.extend_from_slice(&bytes[starts[2]..starts[3]]);
+    let (events, _) = read(&more, 100);
+    assert_eq!(lost(&events), [(4, 2)]);
+    assert_eq!(segments(&events).len(), 4);
+    // Counts that it contradicts, one frame less and one more than it has.
+    for (count, fits) in [
+        (3 * 8 * 32, false),
+        (3 * 8 * 32 + 33, true),
+        (3 * 8 * 32 + 65, false),
+    ] {
+        let mut other = bytes[..starts[4]].to_vec();
+        let mut tail = vec![6, 2, count as u8 | 0x80, (count >> 7) as u8];
+        tail.extend(crc32fast::hash(&tail).to_le_bytes());
+        other.extend(tail);
+        let (_, error) = read(&other, 100);
+        assert_eq!(error.is_none(), fits, "{count}: {error:?}");
+    }
+}
+
+#[test]
+fn a_few_bytes_do_not_claim_hours() {
+    let (bytes, starts, _) = four_segments(false);
+    let mut forged = bytes[..starts[1]].to_vec();
+    // The second segment's place, as a varint of three bytes.
+    let body = &bytes[starts[1] + 3..starts[2] - 4];
+    let place = 2 * 100_000u32;
+    let mut chunk = vec![
+        3,
+        0,
+        place as u8 | 0x80,
+        (place >> 7) as u8 | 0x80,
+        (place >> 14) as u8,
+    ];
+    chunk.extend_from_slice(body);
+    chunk[1] = chunk.len() as u8 - 2;
+    chunk.extend(crc32fast::hash(&chunk).to_le_bytes());
+    forged.extend(chunk);
+    let (events, _) = read(&forged, 100);
+    assert_eq!(lost(&events), [(1, 5)]);
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(80))]
 
     #[test]
-    fn what_is_written_is_read(seed: u64, count in 1u64..5, piece in 1usize..3000) {
-        let (bytes, header, list, total) = write(&mut Draws(seed), count);
+    fn what_is_written_is_read(choices in choices(), piece in 1usize..3000) {
+        let (bytes, header, list, total) = write(&choices);
         let (events, error) = read(&bytes, piece);
         prop_assert_eq!(error, None);
         prop_assert_eq!(&events[0], &Event::Header(Box::new(header)));
@@ -73,8 +219,8 @@ proptest! {
     }
 
     #[test]
-    fn a_cut_stream_is_reported_as_truncated(seed: u64, cut: prop::sample::Index) {
-        let (bytes, header, list, _) = write(&mut Draws(seed), 3);
+    fn a_cut_stream_is_reported_as_truncated(choices in choices(), cut: prop::sample::Index) {
+        let (bytes, header, list, _) = write(&choices);
         let cut = cut.index(bytes.len());
         let (events, error) = read(&bytes[..cut], 1000);
         let found = segments(&events);
@@ -89,8 +235,8 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_byte_never_goes_unnoticed(seed: u64, place: prop::sample::Index, flip in 1u8..=255) {
-        let (mut bytes, _, list, _) = write(&mut Draws(seed), 3);
+    fn a_damaged_byte_never_goes_unnoticed(choices in choices(), place: prop::sample::Index, flip in 1u8..=255) {
+        let (mut bytes, _, list, _) = write(&choices);
         let place = place.index(bytes.len());
         bytes[place] ^= flip;
         let (events, error) = read(&bytes, 700);
@@ -103,8 +249,8 @@ proptest! {
     }
 
     #[test]
-    fn damage_costs_only_its_segment(seed: u64, place: prop::sample::Index) {
-        let (bytes, _, list, _) = write(&mut Draws(seed), 4);
+    fn damage_costs_only_its_segment(choices in choices(), place: prop::sample::Index) {
+        let (bytes, _, list, _) = write(&choices);
         let chunks = codec_format::inspect::layout(&bytes, &Limits::default()).unwrap();
         let of_segments: Vec<_> = chunks.iter().filter(|chunk| chunk.name == "SEGM").collect();
         prop_assume!(of_segments.len() > 2);
@@ -125,10 +271,10 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_chunks_do_no_harm(seed: u64, bodies in prop::collection::vec(
+    fn arbitrary_chunks_do_no_harm(choices in choices(), bodies in prop::collection::vec(
         (any::<u8>(), prop::collection::vec(any::<u8>(), 0..300)), 0..8)) {
         // Sound checksums around nonsense, behind a real header.
-        let (bytes, _, _, _) = write(&mut Draws(seed), 1);
+        let (bytes, _, _, _) = write(&choices);
         let chunks = codec_format::inspect::layout(&bytes, &Limits::default()).unwrap();
         let mut bytes = bytes[..(chunks[1].offset + chunks[1].size) as usize].to_vec();
         for (kind, body) in bodies {

@@ -12,6 +12,9 @@ pub mod seeds;
 mod sound;
 mod symbols;
 
+use std::io::Result;
+use std::path::Path;
+
 pub use format::{format_parse, format_roundtrip};
 pub use model::model_parse;
 pub use sound::{decode_full, encode_pcm};
@@ -27,3 +30,25 @@ pub const TARGETS: [(&str, Target); 5] = [
     ("decode_full", decode_full),
     ("encode_pcm", encode_pcm),
 ];
+
+/// Every seed and regression below the folder `fuzz`, by its path there, and how far it comes.
+pub fn outcomes(fuzz: &Path) -> Result<Vec<(String, usize)>> {
+    let mut outcomes = Vec::new();
+    for kind in ["regressions", "seeds"] {
+        for (name, target) in TARGETS {
+            let Ok(entries) = fuzz.join(kind).join(name).read_dir() else {
+                continue;
+            };
+            for entry in entries {
+                let path = entry?.path();
+                // Of a panic inside, this names the file.
+                println!("{}", path.display());
+                let depth = target(&std::fs::read(&path)?);
+                let file = path.strip_prefix(fuzz).unwrap_or(&path);
+                outcomes.push((file.display().to_string(), depth));
+            }
+        }
+    }
+    outcomes.sort();
+    Ok(outcomes)
+}

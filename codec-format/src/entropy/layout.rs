@@ -73,10 +73,10 @@ sites! {
     COEFFICIENT coefficient after threshold: slots 4 of [128 * NODES, 128 * NODES, 128 * NODES, 64 * NODES],
         features 4, sets [NODES, 16, 16];
     /// Values of the masks without thresholds.
-    PLAIN_VALUE plain_value after coefficient: slots 3 of [64 * NODES, 64 * NODES, 64 * NODES], features 0,
+    SCATTERED_VALUE scattered_value after coefficient: slots 3 of [64 * NODES, 64 * NODES, 64 * NODES], features 0,
         sets [NODES, 1, 1];
     /// Bits of a run length.
-    RUN run after plain_value: slots 1 of [512], features 0, sets [1, 1, 1];
+    RUN run after scattered_value: slots 1 of [512], features 0, sets [1, 1, 1];
     /// Is the phase of this pixel stored?
     PHASE phase after run: slots 3 of [64, 256, 128], features 0, sets [8, 1, 1];
 }

@@ -75,7 +75,7 @@ impl Encoder {
     pub(crate) fn finish(mut self) -> Vec<u8> {
         for count in 0..=6u32 {
             let unit = TOP >> (8 * count);
-            let value = (self.low + unit - 1) / unit * unit;
+            let value = self.low.div_ceil(unit) * unit;
             if value - self.low < self.range {
                 if value >= TOP {
                     self.carry();
@@ -229,7 +229,7 @@ fn ideal_cost(p: u32) -> u64 {
 }
 
 /// Codes the low `width` bits of `value`, highest first, as fair bits.
-pub(crate) fn code_plain<C: BitCoder>(coder: &mut C, value: u32, width: u32) -> u32 {
+pub(crate) fn code_fair<C: BitCoder>(coder: &mut C, value: u32, width: u32) -> u32 {
     (0..width)
         .rev()
         .fold(0, |read, n| read << 1 | coder.code(value >> n & 1, HALF))

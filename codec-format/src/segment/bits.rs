@@ -3,7 +3,7 @@
 use crate::entropy::range::Layer;
 
 /// Bits of a segment by layer: ideal code lengths from the coder's probabilities, and whole bits of
-/// what is written plainly.
+/// the uncoded part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LayerBits {
     /// Positions, in 1/256 bit.

@@ -1,22 +1,21 @@
 //! Symbols held against the header, before anything is written.
 
-use super::SegmentCoder;
+use super::{seeded_mask, SegmentCoder};
 use crate::error::{Error, Result};
 use crate::header::MaskKind;
 use crate::limits::check;
-use crate::seeded::seeded_mask;
 use crate::symbols::Segment;
 
 impl SegmentCoder {
-    /// Holds the segment against the header; returns its frames.
-    pub(super) fn check_segment(&self, segment: &Segment) -> Result<usize> {
+    /// Holds the segment against the header.
+    pub(super) fn check_segment(&self, segment: &Segment) -> Result<()> {
         let rule = |holds: bool, what| holds.then_some(()).ok_or(Error::Usage { what });
         let header = &self.header;
         rule(
             segment.channels.len() == usize::from(header.coded.channels),
             "segment with another channel count than the header",
         )?;
-        let frames = segment.channels[0].frames;
+        let frames = segment.frames();
         rule(
             frames > 0 && frames <= usize::from(header.segment_frames),
             "segment without frames or with more than the header allows",
@@ -38,6 +37,6 @@ impl SegmentCoder {
                 )?;
             }
         }
-        Ok(frames)
+        Ok(())
     }
 }

@@ -120,26 +120,18 @@ impl Lattice {
                 ],
             )
         };
-        let past = |x: i32| if fresh { None } else { Some(16 * x) };
+        let past = |x: i32| (!fresh).then_some(16 * x);
         let estimates = [
             past(west),
             past(far_west),
             past(north_west),
-            if b > 0 { Some(16 * south) } else { None },
-            if b > 1 { Some(16 * far_south) } else { None },
+            (b > 0).then_some(16 * south),
+            (b > 1).then_some(16 * far_south),
             past(west + lift),
             past(west + far_lift),
-            if fresh {
-                None
-            } else {
-                Some(16 * west + 2 * rise)
-            },
+            (!fresh).then_some(16 * west + 2 * rise),
             Some(16 * guess + 24),
-            if self.floor > 0 {
-                Some(16 * self.floor / self.step)
-            } else {
-                None
-            },
+            (self.floor > 0).then_some(16 * self.floor / self.step),
         ];
         code_number(
             bank, coder, &LATTICE, &contexts, &estimates, sets, guess, index,

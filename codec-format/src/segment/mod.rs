@@ -1,16 +1,22 @@
 //! Segments: the symbols of about a second and their bytes (Spec §5).
 
+mod bands;
 mod bits;
+mod channel;
 mod check;
 mod lattice;
 mod number;
+mod packed;
 mod phases;
-mod plain;
-mod raw;
 mod ridge;
+mod runs;
+mod scattered;
+mod seeded;
+mod uncoded;
 mod waveform;
 
 pub use bits::LayerBits;
+pub use seeded::seeded_mask;
 
 use crate::bytes::{put_varint, Cursor};
 use crate::chunk::chunk_size;
@@ -18,37 +24,21 @@ use crate::entropy::bank::Bank;
 use crate::entropy::priors::PRIORS;
 use crate::entropy::range::{BitCoder, Decoder, Encoder, Meter, Null};
 use crate::error::{Error, Result};
-use crate::header::{Header, MaskKind, PhaseKind, ValueCoding};
-use crate::lattice_grid::{band_edges, Spread};
+use crate::header::{Header, MaskKind};
 use crate::limits::Limits;
-use crate::symbols::{Segment, MAX_INDEX};
-use alloc::vec;
+use crate::symbols::Segment;
 use alloc::vec::Vec;
+use bands::{band_edges, Spread};
 use bits::layer_bits;
-
-/// One channel while it is coded. Zero means "not there" in `kept` and `angles`, so that the same
-/// code reads the planes when it encodes and fills them when it decodes.
-#[derive(Debug)]
-struct Plane {
-    /// Value + 1 of kept pixels.
-    kept: Vec<u16>,
-    /// Angle + 1 of stored phases; empty without phases.
-    angles: Vec<u16>,
-    thresholds: Vec<u8>,
-    lattice: Vec<u8>,
-    waveform: Vec<i16>,
-}
-
-/// The declared count of kept pixels, and their values if they are written plainly.
-type RawValues = (usize, Option<Vec<u8>>);
+use channel::Channel;
+use uncoded::Uncoded;
 
 /// A body read as far as the entropy coded bytes.
 #[derive(Debug)]
 struct Opened {
     index: u32,
-    frames: usize,
-    planes: Vec<Plane>,
-    values: Vec<Option<RawValues>>,
+    channels: Vec<Channel>,
+    uncoded: Vec<Option<Uncoded>>,
     /// Where the entropy coded bytes begin.
     coded: usize,
     bits: LayerBits,
@@ -108,10 +98,9 @@ impl SegmentCoder {
     /// [`Error::Usage`] where the symbols contradict the header or themselves,
     /// [`Error::LimitExceeded`] where there are too many.
     pub fn encode(&self, segment: &Segment) -> Result<Vec<u8>> {
-        let mut bits = LayerBits::default();
-        let (frames, bytes, mut planes) = self.start_encoding(segment, &mut bits)?;
+        let (bytes, mut channels) = self.start_encoding(segment, &mut LayerBits::default())?;
         let mut encoder = Encoder::new(bytes);
-        self.code(&mut self.start.clone(), &mut encoder, frames, &mut planes)?;
+        self.code(&mut self.start.clone(), &mut encoder, &mut channels)?;
         Ok(encoder.finish())
     }
 
@@ -127,36 +116,36 @@ impl SegmentCoder {
     /// As [`SegmentCoder::encode`].
     pub fn encode_measured(&self, segment: &Segment) -> Result<(Vec<u8>, LayerBits)> {
         let mut bits = LayerBits::default();
-        let (frames, bytes, mut planes) = self.start_encoding(segment, &mut bits)?;
+        let (bytes, mut channels) = self.start_encoding(segment, &mut bits)?;
         let mut meter = Meter::new(Encoder::new(bytes));
-        self.code(&mut self.start.clone(), &mut meter, frames, &mut planes)?;
+        self.code(&mut self.start.clone(), &mut meter, &mut channels)?;
         bits.add(&layer_bits(&meter.cost));
         Ok((meter.inner.finish(), bits))
     }
 
-    /// Checks the segment and writes what stands before the entropy coded bytes.
+    /// Checks the segment and writes its place and uncoded part (Spec §5.1).
     fn start_encoding(
         &self,
         segment: &Segment,
         bits: &mut LayerBits,
-    ) -> Result<(usize, Vec<u8>, Vec<Plane>)> {
-        let frames = self.check_segment(segment)?;
+    ) -> Result<(Vec<u8>, Vec<Channel>)> {
+        self.check_segment(segment)?;
+        let frames = segment.frames();
+        let short = frames < usize::from(self.header.segment_frames);
         let mut bytes = Vec::new();
-        // Spec §5.1
-        let short = frames != usize::from(self.header.segment_frames);
         put_varint(&mut bytes, u64::from(segment.index) << 1 | u64::from(short));
         if short {
             put_varint(&mut bytes, frames as u64);
         }
         for image in &segment.channels {
-            self.write_raw(image, &mut bytes, bits);
+            self.write_uncoded(image, &mut bytes, bits);
         }
-        let planes = segment
-            .channels
-            .iter()
-            .map(|image| self.plane_of(image))
-            .collect();
-        Ok((frames, bytes, planes))
+        Ok((bytes, self.channels_of(segment)))
+    }
+
+    fn channels_of(&self, segment: &Segment) -> Vec<Channel> {
+        let images = segment.channels.iter();
+        images.map(|image| Channel::of(self, image)).collect()
     }
 
     /// The segment in the body of a SEGM chunk. Offsets in errors count from the body's start.
@@ -167,13 +156,8 @@ impl SegmentCoder {
     pub fn decode(&self, body: &[u8]) -> Result<Segment> {
         let mut opened = self.open(body)?;
         let mut decoder = Decoder::new(&body[opened.coded..]);
-        self.code(
-            &mut self.start.clone(),
-            &mut decoder,
-            opened.frames,
-            &mut opened.planes,
-        )?;
-        self.close(opened, &decoder, body)
+        self.code(&mut self.start.clone(), &mut decoder, &mut opened.channels)?;
+        opened.close(&decoder, body)
     }
 
     /// The same, with what each layer cost.
@@ -184,84 +168,43 @@ impl SegmentCoder {
         let mut opened = self.open(body)?;
         let mut bits = opened.bits;
         let mut meter = Meter::new(Decoder::new(&body[opened.coded..]));
-        self.code(
-            &mut self.start.clone(),
-            &mut meter,
-            opened.frames,
-            &mut opened.planes,
-        )?;
+        self.code(&mut self.start.clone(), &mut meter, &mut opened.channels)?;
         bits.add(&layer_bits(&meter.cost));
-        Ok((self.close(opened, &meter.inner, body)?, bits))
+        Ok((opened.close(&meter.inner, body)?, bits))
     }
 
-    /// Reads what stands before the entropy coded bytes.
+    /// Reads the place and the uncoded part.
     fn open(&self, body: &[u8]) -> Result<Opened> {
         let mut cursor = Cursor::new(body);
         let (index, frames) = self.read_place(&mut cursor)?;
         let mut bits = LayerBits::default();
-        let mut planes = Vec::new();
-        let mut values = Vec::new();
-        for channel in 0..usize::from(self.header.coded.channels) {
-            let raw = self.read_raw(&mut cursor, index, channel, frames, &mut bits)?;
-            planes.push(raw.0);
-            values.push(raw.1);
+        let (mut channels, mut uncoded) = (Vec::new(), Vec::new());
+        for number in 0..usize::from(self.header.coded.channels) {
+            let mut channel = Channel::new(self, frames);
+            uncoded.push(self.read_uncoded(&mut cursor, index, number, &mut channel, &mut bits)?);
+            channels.push(channel);
         }
         Ok(Opened {
             index,
-            frames,
-            planes,
-            values,
+            channels,
+            uncoded,
             coded: cursor.at() as usize,
             bits,
         })
     }
 
-    /// Makes a segment of what has been read, if that is all there is.
-    fn close(&self, opened: Opened, decoder: &Decoder<'_>, body: &[u8]) -> Result<Segment> {
-        if !decoder.is_used_up() {
-            return Err(Error::Malformed {
-                what: "end of segment",
-                at: body.len() as u64,
-            });
-        }
-        let mut channels = Vec::new();
-        for (plane, raw) in opened.planes.into_iter().zip(opened.values) {
-            let (count, values) = raw.unzip();
-            if count.is_some_and(|count| count != plane.kept.iter().filter(|&&q| q != 0).count()) {
-                return Err(Error::Malformed {
-                    what: "count of kept pixels",
-                    at: 0,
-                });
-            }
-            channels.push(self.image_of(plane, opened.frames, values.flatten()));
-        }
-        Ok(Segment {
-            index: opened.index,
-            channels,
-        })
-    }
-
     /// Runs the coder over a segment only to let `bank` learn from it.
     pub(crate) fn learn(&self, bank: &mut Bank, segment: &Segment) -> Result<LayerBits> {
-        let frames = self.check_segment(segment)?;
-        let mut planes: Vec<Plane> = segment
-            .channels
-            .iter()
-            .map(|image| self.plane_of(image))
-            .collect();
+        self.check_segment(segment)?;
         let mut meter = Meter::new(Null);
-        self.code(bank, &mut meter, frames, &mut planes)?;
+        self.code(bank, &mut meter, &mut self.channels_of(segment))?;
         Ok(layer_bits(&meter.cost))
     }
 
     /// The index and the number of frames at the start of a body (Spec §5.1).
     fn read_place(&self, cursor: &mut Cursor<'_>) -> Result<(u32, usize)> {
-        let at = cursor.at();
-        let place = cursor.varint("segment index")?;
-        let index = u32::try_from(place >> 1).map_err(|_| Error::Malformed {
-            what: "segment index",
-            at,
-        })?;
+        let place = cursor.varint_up_to(u64::from(u32::MAX) << 1 | 1, "segment index")?;
+        let index = (place >> 1) as u32;
         let full = usize::from(self.header.segment_frames);
         if place & 1 == 0 {
             return Ok((index, full));
@@ -282,119 +225,44 @@ impl SegmentCoder {
         &self,
         bank: &mut Bank,
         coder: &mut C,
-        frames: usize,
-        planes: &mut [Plane],
+        channels: &mut [Channel],
     ) -> Result<()> {
-        let header = &self.header;
-        let bins = self.bins;
-        let malformed = |what| Err(Error::Malformed { what, at: 0 });
-        if header.mask == MaskKind::RunLength {
-            for plane in planes.iter_mut() {
-                plain::code_runs(bank, coder, &mut plane.kept, 1)?;
+        if self.header.mask == MaskKind::RunLength {
+            for channel in channels.iter_mut() {
+                runs::code(bank, coder, &mut channel.kept, 1)?;
             }
         }
-        let mut channels: Vec<Channel> = planes.iter().map(|_| Channel::new(self)).collect();
-        let every = header.lattice.map_or(1, |shape| usize::from(shape.every));
+        let frames = channels.first().map_or(0, |channel| channel.frames());
         for frame in 0..frames {
-            for (channel, plane) in channels.iter_mut().zip(planes.iter_mut()) {
-                let row = &mut plane.kept[frame * bins..(frame + 1) * bins];
-                if let Some(ridge) = &mut channel.ridge {
-                    let threshold = ridge.code_threshold(bank, coder, plane.thresholds[frame]);
-                    if threshold > 255 {
-                        return malformed("threshold");
-                    }
-                    plane.thresholds[frame] = threshold as u8;
-                }
-                if let (Some(lattice), Some(spread)) = (&mut channel.lattice, &self.spread) {
-                    if frame % every == 0 {
-                        let step = frame / every;
-                        let bands = lattice.bands();
-                        let column = &mut plane.lattice[step * bands..(step + 1) * bands];
-                        let level = channel.ridge.as_ref().map_or(0, ridge::Ridge::floor);
-                        if lattice.code_column(bank, coder, column, level) > 255 {
-                            return malformed("lattice level");
-                        }
-                        spread.levels(column, &mut channel.background);
-                    }
-                } else if let Some(ridge) = &channel.ridge {
-                    let level = ridge.floor() - NO_LATTICE_DEPTH;
-                    for background in &mut channel.background {
-                        *background = level;
-                    }
-                }
-                if let (Some(waveform), Some(ridge)) = (&mut channel.waveform, &channel.ridge) {
-                    let count = waveform.coefficients();
-                    let row = &mut plane.waveform[frame * count..(frame + 1) * count];
-                    if waveform.code_frame(bank, coder, row, ridge.floor()) > MAX_INDEX as u32 {
-                        return malformed("waveform index");
-                    }
-                }
-                if let Some(ridge) = &mut channel.ridge {
-                    ridge.code_frame(bank, coder, row, &channel.background);
-                } else if header.values == ValueCoding::Context {
-                    let background = self.spread.as_ref().map(|_| &channel.background[..]);
-                    channel.values.code_frame(bank, coder, row, background);
-                }
-                if row.iter().any(|&q| q > 256) {
-                    return malformed("value");
-                }
-                if let Some(phases) = &mut channel.phases {
-                    let angles = &mut plane.angles[frame * bins..(frame + 1) * bins];
-                    // Packed values are not known to the coder, so no value is used here for them.
-                    match &channel.ridge {
-                        Some(ridge) => phases.code_frame(bank, coder, angles, row, ridge.levels()),
-                        None => phases.code_frame(bank, coder, angles, row, &channel.background),
-                    }
-                }
+            for channel in channels.iter_mut() {
+                channel.code_frame(bank, coder, self.spread.as_ref(), frame)?;
             }
         }
         Ok(())
     }
 }
 
-/// Assumed depth of the background below the threshold where there is no lattice, 1/8 dB (Spec §5.3).
-const NO_LATTICE_DEPTH: i32 = 96;
-
-/// The state of one channel while a segment is coded.
-#[derive(Debug)]
-struct Channel {
-    ridge: Option<ridge::Ridge>,
-    values: plain::PlainValues,
-    lattice: Option<lattice::Lattice>,
-    waveform: Option<waveform::Waveform>,
-    phases: Option<phases::PhaseCoder>,
-    /// Level of the background at every bin, 1/8 dB above the origin.
-    background: Vec<i32>,
-}
-
-impl Channel {
-    fn new(coder: &SegmentCoder) -> Self {
-        let (header, bins) = (&coder.header, coder.bins);
-        let step = header.quantiser.step;
-        Channel {
-            ridge: match header.mask {
-                MaskKind::Ridge { threshold_step } => Some(ridge::Ridge::new(
-                    bins,
-                    header.covered_bins(),
-                    coder.zones.clone(),
-                    threshold_step,
-                    step,
-                )),
-                _ => None,
-            },
-            values: plain::PlainValues::new(bins, step),
-            lattice: header.lattice.map(|shape| lattice::Lattice::new(&shape)),
-            waveform: header
-                .waveform
-                .map(|shape| waveform::Waveform::new(usize::from(shape.coefficients))),
-            phases: match header.phase {
-                PhaseKind::None => None,
-                PhaseKind::Thresholded { bits, .. } => {
-                    Some(phases::PhaseCoder::new(bins, bits, true))
-                }
-                PhaseKind::All { bits } => Some(phases::PhaseCoder::new(bins, bits, false)),
-            },
-            background: vec![0; bins],
+impl Opened {
+    /// Makes a segment of what has been read, if that is all there is.
+    fn close(self, decoder: &Decoder<'_>, body: &[u8]) -> Result<Segment> {
+        let malformed = |what, at| Err(Error::Malformed { what, at });
+        if !decoder.is_used_up() {
+            return malformed("end of segment", body.len() as u64);
         }
+        let mut channels = Vec::new();
+        for (channel, uncoded) in self.channels.into_iter().zip(self.uncoded) {
+            let mut values = None;
+            if let Some(uncoded) = uncoded {
+                if uncoded.count != channel.kept_count() {
+                    return malformed("count of kept pixels", 0);
+                }
+                values = uncoded.values;
+            }
+            channels.push(channel.into_image(values));
+        }
+        Ok(Segment {
+            index: self.index,
+            channels,
+        })
     }
 }

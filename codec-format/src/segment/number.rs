@@ -2,9 +2,9 @@
 
 use crate::entropy::bank::{Bank, Site};
 use crate::entropy::layout::NODES;
-use crate::entropy::range::{code_plain, BitCoder};
+use crate::entropy::range::{code_fair, BitCoder};
 
-/// Steps after which the rest of a walk is written plainly.
+/// Steps after which the rest of a walk is coded as fair bits.
 const LONGEST_WALK: u32 = 24;
 
 /// Codes `value`, 0..=255, around `guess`. `contexts` names the context of every input.
@@ -44,7 +44,7 @@ pub(crate) fn code_number<C: BitCoder, const N: usize, const F: usize>(
     if up {
         while at < 255 {
             if step == LONGEST_WALK {
-                return at + code_plain(coder, value.wrapping_sub(at), 8);
+                return at + code_fair(coder, value.wrapping_sub(at), 8);
             }
             if !ask(1 + (step as usize).min(7), at, coder, value > at) {
                 break;
@@ -56,7 +56,7 @@ pub(crate) fn code_number<C: BitCoder, const N: usize, const F: usize>(
         at -= 1;
         while at > 0 {
             if step == LONGEST_WALK {
-                return at - code_plain(coder, at.wrapping_sub(value), 8).min(at);
+                return at - code_fair(coder, at.wrapping_sub(value), 8).min(at);
             }
             if !ask(9 + (step as usize).min(6), at - 1, coder, value < at) {
                 break;

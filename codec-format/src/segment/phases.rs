@@ -2,7 +2,7 @@
 
 use crate::entropy::bank::Bank;
 use crate::entropy::layout::PHASE;
-use crate::entropy::range::{code_plain, BitCoder, Layer};
+use crate::entropy::range::{code_fair, BitCoder, Layer};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -65,7 +65,7 @@ impl PhaseCoder {
                     continue;
                 }
             }
-            row[k] = code_plain(coder, u32::from(row[k].wrapping_sub(1)), self.bits) as u16 + 1;
+            row[k] = code_fair(coder, u32::from(row[k].wrapping_sub(1)), self.bits) as u16 + 1;
         }
         for (before, &angle) in self.before.iter_mut().zip(row.iter()) {
             *before = angle != 0;

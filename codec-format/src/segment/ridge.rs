@@ -7,7 +7,7 @@ use crate::entropy::range::{BitCoder, Layer};
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// Columns of zeros on either side of a row, so that neighbours need no bounds checks.
+/// Zeros on either side of a frame, so that neighbours need no bounds checks.
 const PAD: usize = 16;
 
 /// The first frame has no threshold to start from: about the middle of speech at steps of 2 dB.
@@ -15,7 +15,7 @@ const FIRST_THRESHOLD: i32 = 20;
 
 /// One frame as far as it is known.
 #[derive(Debug, Clone)]
-struct Row {
+struct KnownFrame {
     /// Value + 1 of kept pixels, else 0.
     kept: Vec<u16>,
     /// Level above the origin in 1/8 dB: of kept pixels the decoded one, else the background's, but
@@ -37,7 +37,7 @@ struct Peaks {
 
 impl Peaks {
     /// Takes note of a kept pixel of bin `k`, whose run it begins if `fresh`.
-    fn note(&mut self, k: usize, kept: u16, fresh: bool, row_before: &[u16]) {
+    fn note(&mut self, k: usize, kept: u16, fresh: bool, kept_before: &[u16]) {
         if fresh {
             self.before = self.last;
             self.height = 0;
@@ -48,7 +48,7 @@ impl Peaks {
             self.shift = 0;
             let mut best = 0;
             for shift in [0, 1, -1, 2, -2] {
-                let other = row_before[((k + PAD) as i32 - shift) as usize];
+                let other = kept_before[((k + PAD) as i32 - shift) as usize];
                 if other > best {
                     best = other;
                     self.shift = shift;
@@ -69,7 +69,7 @@ pub(crate) struct Ridge {
     /// Zone (0..=15) of every bin.
     zones: Vec<u8>,
     /// The frame being coded and the two before.
-    rows: [Row; 3],
+    frames: [KnownFrame; 3],
     /// Threshold index of each.
     thresholds: [i32; 3],
     /// Frames coded.
@@ -98,11 +98,7 @@ fn flag(kept: u16) -> usize {
 
 /// `x` if there is something to it.
 fn known(there: usize, x: i32) -> Option<i32> {
-    if there != 0 {
-        Some(x)
-    } else {
-        None
-    }
+    (there != 0).then_some(x)
 }
 
 impl Ridge {
@@ -113,7 +109,7 @@ impl Ridge {
         threshold_step: u8,
         step: u8,
     ) -> Self {
-        let row = Row {
+        let blank = KnownFrame {
             kept: vec![0; bins + 2 * PAD],
             level: vec![0; bins + 2 * PAD],
         };
@@ -123,7 +119,7 @@ impl Ridge {
             threshold_step: i32::from(threshold_step),
             step: i32::from(step),
             zones,
-            rows: [row.clone(), row.clone(), row],
+            frames: [blank.clone(), blank.clone(), blank],
             thresholds: [0; 3],
             frame: 0,
         }
@@ -136,7 +132,7 @@ impl Ridge {
 
     /// Levels of the frame coded last, one a bin, in 1/8 dB above the origin.
     pub(crate) fn levels(&self) -> &[i32] {
-        &self.rows[0].level[PAD..PAD + self.bins]
+        &self.frames[0].level[PAD..PAD + self.bins]
     }
 
     /// Codes the threshold index of the next frame; a decoder may return more than 255 on a stream no
@@ -192,18 +188,18 @@ impl Ridge {
     ) {
         let floor = self.floor();
         let first = self.frame == 0;
-        self.rows.rotate_right(1);
-        self.rows[0].kept.fill(0);
-        self.rows[0].level.fill(0);
+        self.frames.rotate_right(1);
+        self.frames[0].kept.fill(0);
+        self.frames[0].level.fill(0);
         if first {
-            for row in &mut self.rows[1..] {
-                row.level[PAD..PAD + self.bins].copy_from_slice(background);
+            for before in &mut self.frames[1..] {
+                before.level[PAD..PAD + self.bins].copy_from_slice(background);
             }
         }
         let change = (self.thresholds[0] - self.thresholds[1]).clamp(-3, 3) + 3;
         let change = if first { 7 } else { change as usize };
         let mut peaks = Peaks::default();
-        let levels = &mut self.rows[0].level[PAD..];
+        let levels = &mut self.frames[0].level[PAD..];
         for (level, &ground) in levels.iter_mut().zip(&background[..self.first]) {
             *level = ground.min(floor);
         }
@@ -212,15 +208,15 @@ impl Ridge {
             let kept = self.code_pixel(bank, coder, row[k], k, ground, change, &peaks);
             row[k] = kept;
             let i = k + PAD;
-            self.rows[0].kept[i] = kept;
-            self.rows[0].level[i] = if kept == 0 {
+            self.frames[0].kept[i] = kept;
+            self.frames[0].level[i] = if kept == 0 {
                 background[k].min(floor)
             } else {
                 floor + (i32::from(kept) - 1) * self.step + self.step / 2
             };
             if kept != 0 {
-                let fresh = self.rows[0].kept[i - 1] == 0;
-                peaks.note(k, kept, fresh, &self.rows[1].kept);
+                let fresh = self.frames[0].kept[i - 1] == 0;
+                peaks.note(k, kept, fresh, &self.frames[1].kept);
             }
         }
         self.frame += 1;
@@ -240,7 +236,7 @@ impl Ridge {
         change: usize,
         peaks: &Peaks,
     ) -> u16 {
-        let [current, before, older] = &self.rows;
+        let [current, before, older] = &self.frames;
         let (i, floor, step) = (k + PAD, self.floor(), self.step);
         let first = usize::from(self.frame == 0);
         let zone = usize::from(self.zones[k]);

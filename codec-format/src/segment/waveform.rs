@@ -3,17 +3,17 @@
 use super::number::code_number;
 use crate::entropy::bank::Bank;
 use crate::entropy::layout::COEFFICIENT;
-use crate::entropy::range::{code_plain, BitCoder, Layer};
+use crate::entropy::range::{code_fair, BitCoder, Layer};
 use alloc::vec;
 use alloc::vec::Vec;
 
 /// Columns of zeros on either side of a row, so that neighbours need no bounds checks.
 const PAD: usize = 2;
 
-/// From here on a magnitude is written plainly: what lies above is too rare to be learnt.
-const PLAIN_FROM: u32 = 255;
+/// From here on a magnitude is coded as fair bits: what lies above is too rare to be learnt.
+const FAIR_FROM: u32 = 255;
 /// Bits of such a rest.
-const PLAIN_BITS: u32 = 12;
+const FAIR_BITS: u32 = 12;
 
 /// `round(65536 / 2^(n / 48))` for `n` = 0, 3, .. 45: an amplitude falls by half in 48 units of 1/8 dB.
 const FALL: [u32; 16] = [
@@ -91,10 +91,10 @@ impl Waveform {
         let mut largest = 0;
         for (k, index) in row.iter_mut().enumerate() {
             let magnitude = self.code_magnitude(bank, coder, k, u32::from(index.unsigned_abs()));
-            let negative = magnitude > 0 && code_plain(coder, u32::from(*index < 0), 1) != 0;
+            let negative = magnitude > 0 && code_fair(coder, u32::from(*index < 0), 1) != 0;
             largest = largest.max(magnitude);
             self.rows[0][k + PAD] = (16 * magnitude).min(LOUDEST);
-            let signed = magnitude.min(PLAIN_FROM + (1 << PLAIN_BITS)) as i16;
+            let signed = magnitude.min(FAIR_FROM + (1 << FAIR_BITS)) as i16;
             *index = if negative { -signed } else { signed };
         }
         self.seen += 1;
@@ -150,15 +150,13 @@ impl Waveform {
             &contexts,
             &estimates,
             sets,
-            guess.min(PLAIN_FROM) as i32,
-            magnitude.min(PLAIN_FROM),
+            guess.min(FAIR_FROM) as i32,
+            magnitude.min(FAIR_FROM),
         );
         match low {
-            PLAIN_FROM => {
-                PLAIN_FROM + code_plain(coder, magnitude.wrapping_sub(PLAIN_FROM), PLAIN_BITS)
-            }
+            FAIR_FROM => FAIR_FROM + code_fair(coder, magnitude.wrapping_sub(FAIR_FROM), FAIR_BITS),
             // Below it, or more than any encoder writes.
-            low if low < PLAIN_FROM => low,
+            low if low < FAIR_FROM => low,
             _ => u32::from(u16::MAX),
         }
     }

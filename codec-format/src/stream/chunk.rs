@@ -61,12 +61,12 @@ pub(crate) fn put_chunk(bytes: &mut Vec<u8>, kind: u8, body: &[u8]) {
 pub(crate) fn chunk_size(body: usize) -> usize {
     // One varint byte for every seven bits (Spec §3.2).
     let bits = usize::BITS - body.leading_zeros();
-    1 + (bits.max(1) as usize + 6) / 7 + body + CRC
+    1 + (bits.max(1) as usize).div_ceil(7) + body + CRC
 }
 
 /// A chunk as it lies in a buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Frame {
+pub(crate) struct ChunkSpan {
     pub(crate) kind: u8,
     /// Where the body begins, counted from the type.
     pub(crate) body: usize,
@@ -74,7 +74,7 @@ pub(crate) struct Frame {
     pub(crate) length: usize,
 }
 
-impl Frame {
+impl ChunkSpan {
     /// Bytes of the whole chunk.
     pub(crate) fn size(&self) -> usize {
         self.body + self.length + CRC
@@ -94,16 +94,14 @@ impl Frame {
 
 /// The type and length of the chunk at the start of `bytes`; `None` if they end before both are
 /// known. `max` bounds the body by type.
-pub(crate) fn frame_at(bytes: &[u8], max: impl Fn(u8) -> usize) -> Result<Option<Frame>> {
-    let kind = match bytes.first() {
-        Some(&kind) => kind,
-        None => return Ok(None),
+pub(crate) fn span_at(bytes: &[u8], max: impl Fn(u8) -> usize) -> Result<Option<ChunkSpan>> {
+    let Some((&kind, rest)) = bytes.split_first() else {
+        return Ok(None);
     };
-    let (length, digits) =
-        match varint_at(&bytes[1..], "chunk length").map_err(|e| e.offset_by(1))? {
-            Some(found) => found,
-            None => return Ok(None),
-        };
+    let found = varint_at(rest, "chunk length").map_err(|error| error.offset_by(1))?;
+    let Some((length, digits)) = found else {
+        return Ok(None);
+    };
     let max = max(kind);
     if length > max as u64 {
         return Err(Error::LimitExceeded {
@@ -112,7 +110,7 @@ pub(crate) fn frame_at(bytes: &[u8], max: impl Fn(u8) -> usize) -> Result<Option
             max: max as u64,
         });
     }
-    Ok(Some(Frame {
+    Ok(Some(ChunkSpan {
         kind,
         body: 1 + digits,
         length: length as usize,
@@ -128,16 +126,16 @@ mod tests {
         let mut chunk = Vec::new();
         put_chunk(&mut chunk, SEGM, b"twelve bytes");
         assert_eq!(chunk.len(), 1 + 1 + 12 + 4);
-        let frame = frame_at(&chunk, |_| 100).unwrap().unwrap();
-        assert!(frame.is_sound(&chunk));
-        assert_eq!(frame.body_in(&chunk), b"twelve bytes");
+        let span = span_at(&chunk, |_| 100).unwrap().unwrap();
+        assert!(span.is_sound(&chunk));
+        assert_eq!(span.body_in(&chunk), b"twelve bytes");
         for place in 2..chunk.len() {
             let mut damaged = chunk.clone();
             damaged[place] ^= 0x10;
-            assert!(!frame.is_sound(&damaged), "byte {place}");
+            assert!(!span.is_sound(&damaged), "byte {place}");
         }
         assert!(matches!(
-            frame_at(&chunk, |_| 11),
+            span_at(&chunk, |_| 11),
             Err(Error::LimitExceeded { max: 11, .. })
         ));
     }

@@ -1,6 +1,6 @@
 //! What lies where in a stream, for people: nothing here is needed to decode.
 
-use crate::chunk::{describe, frame_at, ANCILLARY, HEAD, SEGM, SIGNATURE};
+use crate::chunk::{describe, span_at, ANCILLARY, HEAD, SEGM, SIGNATURE};
 use crate::error::{Error, Result};
 use crate::header::Header;
 use crate::limits::Limits;
@@ -73,33 +73,33 @@ pub fn layout(stream: &[u8], limits: &Limits) -> Result<Vec<ChunkInfo>> {
     });
     let mut at = SIGNATURE.len();
     let mut coder: Option<SegmentCoder> = None;
-    while let Ok(Some(frame)) = frame_at(&stream[at..], |_| usize::MAX / 2) {
+    while let Ok(Some(span)) = span_at(&stream[at..], |_| usize::MAX / 2) {
         let rest = &stream[at..];
-        if frame.size() > rest.len() {
+        if span.size() > rest.len() {
             break;
         }
-        let sound = frame.is_sound(rest);
-        let body = frame.body_in(rest);
-        if frame.kind == HEAD && sound && coder.is_none() {
+        let sound = span.is_sound(rest);
+        let body = span.body_in(rest);
+        if span.kind == HEAD && sound && coder.is_none() {
             let header =
-                Header::read(body, limits).map_err(|e| e.offset_by((at + frame.body) as u64))?;
+                Header::read(body, limits).map_err(|e| e.offset_by((at + span.body) as u64))?;
             coder = Some(SegmentCoder::new(&header, limits)?);
         }
         let segment = match &coder {
-            Some(coder) if frame.kind == SEGM && sound => coder.decode_measured(body).ok(),
+            Some(coder) if span.kind == SEGM && sound => coder.decode_measured(body).ok(),
             _ => None,
         };
-        let (name, section) = describe(frame.kind);
+        let (name, section) = describe(span.kind);
         chunks.push(ChunkInfo {
             name,
             section,
-            kind: frame.kind,
+            kind: span.kind,
             offset: at as u64,
-            size: frame.size() as u64,
+            size: span.size() as u64,
             sound,
             segment: segment.map(|(segment, bits)| SegmentInfo {
                 index: segment.index,
-                frames: segment.channels.first().map_or(0, |image| image.frames),
+                frames: segment.frames(),
                 kept: segment
                     .channels
                     .iter()
@@ -113,7 +113,7 @@ pub fn layout(stream: &[u8], limits: &Limits) -> Result<Vec<ChunkInfo>> {
                 bits,
             }),
         });
-        at += frame.size();
+        at += span.size();
     }
     Ok(chunks)
 }

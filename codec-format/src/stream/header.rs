@@ -1,14 +1,37 @@
 //! The stream header: everything a decoder must know before the first segment (Spec §4).
 
+use crate::bytes::{put_signed, put_varint, Cursor};
 use crate::error::{Error, Result};
 use crate::limits::{self, Limits};
 pub use crate::stft::{Stft, WindowKind};
+use alloc::vec;
 use alloc::vec::Vec;
+use sha2::{Digest, Sha256};
 
 /// Major version written by this crate; a reader rejects any other (Spec §2).
 pub const VERSION_MAJOR: u8 = 1;
 /// Minor version written by this crate; a reader accepts any (Spec §2).
 pub const VERSION_MINOR: u8 = 0;
+
+// Bits of the flag byte (Spec §4.1).
+const SOURCE: u8 = 1 << 0;
+const TOTAL: u8 = 1 << 1;
+const PRE_SKIP: u8 = 1 << 2;
+const MODEL: u8 = 1 << 3;
+const LATTICE: u8 = 1 << 4;
+/// 0 in this version.
+const RESERVED: u8 = 1 << 5;
+const CONTEXT_VALUES: u8 = 1 << 6;
+const WAVEFORM: u8 = 1 << 7;
+
+// Mask and phase kinds (Spec §4.1).
+const MASK_SEEDED: u8 = 0;
+const MASK_PACKED: u8 = 1;
+const MASK_RUN_LENGTH: u8 = 2;
+const MASK_RIDGE: u8 = 3;
+const PHASE_NONE: u8 = 0;
+const PHASE_THRESHOLDED: u8 = 1;
+const PHASE_ALL: u8 = 2;
 
 /// The header of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +77,15 @@ pub struct Signal {
 /// First 8 bytes of the SHA-256 of a model file (Spec §7.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ModelId(pub [u8; 8]);
+
+impl ModelId {
+    /// The name of a model file: the first 8 bytes of the SHA-256 of all its bytes.
+    #[must_use]
+    pub fn of(file: &[u8]) -> Self {
+        let digest = Sha256::digest(file);
+        ModelId(core::array::from_fn(|n| digest[n]))
+    }
+}
 
 impl core::fmt::Display for ModelId {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -155,8 +187,7 @@ impl LatticeShape {
     /// Level indices of a segment of `frames` frames: `bands * ceil(frames / every)`.
     #[must_use]
     pub fn cells(&self, frames: usize) -> usize {
-        let every = usize::from(self.every).max(1);
-        usize::from(self.bands) * ((frames + every - 1) / every)
+        usize::from(self.bands) * frames.div_ceil(usize::from(self.every).max(1))
     }
 }
 
@@ -183,7 +214,7 @@ impl Header {
     #[must_use]
     pub fn coded_samples(&self, total: u64) -> u64 {
         let source = u128::from(self.source.rate.max(1));
-        let scaled = (u128::from(total) * u128::from(self.coded.rate) + source - 1) / source;
+        let scaled = (u128::from(total) * u128::from(self.coded.rate)).div_ceil(source);
         u64::try_from(scaled)
             .unwrap_or(u64::MAX)
             .saturating_add(u64::from(self.pre_skip))
@@ -198,16 +229,14 @@ impl Header {
             return 0;
         }
         let hop = u64::from(self.stft.hop.max(1));
-        let coded = self.coded_samples(total);
-        1 + coded / hop + u64::from(coded % hop != 0)
+        1 + self.coded_samples(total).div_ceil(hop)
     }
 
     /// Segments of a stream of `total` source samples: `ceil(frames / segment_frames)` (Spec §4.3).
     #[must_use]
     pub fn segments_for(&self, total: u64) -> u64 {
         let length = u64::from(self.segment_frames.max(1));
-        let frames = self.frames_for(total);
-        frames / length + u64::from(frames % length != 0)
+        self.frames_for(total).div_ceil(length)
     }
 
     /// Bins from 0 up whose pixels follow from the waveform layer, so that no other layer has them: those
@@ -239,13 +268,7 @@ impl Header {
     /// # Errors
     /// [`Error::Usage`] names the field that breaks a rule, [`Error::LimitExceeded`] one that is too large.
     pub fn validate(&self, limits: &Limits) -> Result<()> {
-        let rule = |holds: bool, what| {
-            if holds {
-                Ok(())
-            } else {
-                Err(Error::Usage { what })
-            }
-        };
+        let rule = |holds: bool, what| holds.then_some(()).ok_or(Error::Usage { what });
         for signal in [self.source, self.coded] {
             limits.check_rate(signal.rate)?;
             rule(signal.channels > 0, "no channels")?;
@@ -300,5 +323,187 @@ impl Header {
                 rule(bits > 0 && bits <= limits::MAX_PHASE_BITS, "phase bits")
             }
         }
+    }
+
+    /// The body of a HEAD chunk (Spec §4.1).
+    pub(crate) fn write(&self) -> Vec<u8> {
+        let flag = |set: bool, bit: u8| if set { bit } else { 0 };
+        let flags = flag(self.source != self.coded, SOURCE)
+            | flag(self.total_samples.is_some(), TOTAL)
+            | flag(self.pre_skip != 0, PRE_SKIP)
+            | flag(self.model.is_some(), MODEL)
+            | flag(self.lattice.is_some(), LATTICE)
+            | flag(self.values == ValueCoding::Context, CONTEXT_VALUES)
+            | flag(self.waveform.is_some(), WAVEFORM);
+        let mut bytes = vec![VERSION_MAJOR << 4 | VERSION_MINOR, flags];
+        self.coded.write(&mut bytes);
+        if self.source != self.coded {
+            self.source.write(&mut bytes);
+        }
+        if let Some(total) = self.total_samples {
+            put_varint(&mut bytes, total);
+        }
+        if self.pre_skip != 0 {
+            put_varint(&mut bytes, u64::from(self.pre_skip));
+        }
+        self.stft.write(&mut bytes);
+        put_varint(&mut bytes, u64::from(self.segment_frames));
+        if let Some(ModelId(id)) = self.model {
+            bytes.extend_from_slice(&id);
+        }
+        put_signed(&mut bytes, i32::from(self.quantiser.origin));
+        bytes.push(self.quantiser.step);
+        let mask = match self.mask {
+            MaskKind::Seeded { .. } => MASK_SEEDED,
+            MaskKind::Packed => MASK_PACKED,
+            MaskKind::RunLength => MASK_RUN_LENGTH,
+            MaskKind::Ridge { .. } => MASK_RIDGE,
+        };
+        let phase = match self.phase {
+            PhaseKind::None => PHASE_NONE,
+            PhaseKind::Thresholded { .. } => PHASE_THRESHOLDED,
+            PhaseKind::All { .. } => PHASE_ALL,
+        };
+        bytes.push(mask | phase << 4);
+        match self.mask {
+            MaskKind::Seeded { seed } => bytes.extend_from_slice(&seed.to_le_bytes()),
+            MaskKind::Ridge { threshold_step } => bytes.push(threshold_step),
+            MaskKind::Packed | MaskKind::RunLength => {}
+        }
+        if let Some(LatticeShape { bands, every, step }) = self.lattice {
+            bytes.extend_from_slice(&[bands, every, step]);
+        }
+        match self.phase {
+            PhaseKind::None => {}
+            PhaseKind::Thresholded { bits, threshold } => {
+                bytes.push(bits);
+                put_signed(&mut bytes, i32::from(threshold));
+            }
+            PhaseKind::All { bits } => bytes.push(bits),
+        }
+        if let Some(WaveformShape { coefficients, step }) = self.waveform {
+            bytes.extend_from_slice(&[coefficients, step as u8]);
+        }
+        bytes
+    }
+
+    /// Reads the body of a HEAD chunk and validates it. Offsets in errors count from the body.
+    pub(crate) fn read(body: &[u8], limits: &Limits) -> Result<Self> {
+        let mut cursor = Cursor::new(body);
+        let cursor = &mut cursor;
+        let unsupported = |what, value: u8, at| Error::Unsupported {
+            what,
+            value: u64::from(value),
+            at,
+        };
+        let version = cursor.byte("version")?;
+        if version >> 4 != VERSION_MAJOR {
+            return Err(unsupported("major version", version >> 4, 0));
+        }
+        let flags = cursor.byte("header flags")?;
+        if version & 15 == VERSION_MINOR && flags & RESERVED != 0 {
+            return Err(Error::Malformed {
+                what: "header flags",
+                at: 1,
+            });
+        }
+        let has = |flag: u8| flags & flag != 0;
+        let coded = Signal::read(cursor)?;
+        let source = if has(SOURCE) {
+            Signal::read(cursor)?
+        } else {
+            coded
+        };
+        let total_samples = has(TOTAL)
+            .then(|| cursor.varint("total samples"))
+            .transpose()?;
+        let pre_skip = if has(PRE_SKIP) {
+            cursor.varint_up_to(u64::from(u32::MAX), "pre-skip")? as u32
+        } else {
+            0
+        };
+        let stft = Stft::read(cursor)?;
+        let segment_frames = cursor.varint_up_to(u64::from(u16::MAX), "segment frames")? as u16;
+        let model = has(MODEL)
+            .then(|| cursor.array("model id").map(ModelId))
+            .transpose()?;
+        let quantiser = Quantiser {
+            origin: cursor.short("quantiser origin")?,
+            step: cursor.byte("quantiser step")?,
+        };
+        let at = cursor.at();
+        let kinds = cursor.byte("mask and phase kinds")?;
+        let mask = match kinds & 15 {
+            MASK_SEEDED => MaskKind::Seeded {
+                seed: u64::from_le_bytes(cursor.array("mask seed")?),
+            },
+            MASK_PACKED => MaskKind::Packed,
+            MASK_RUN_LENGTH => MaskKind::RunLength,
+            MASK_RIDGE => MaskKind::Ridge {
+                threshold_step: cursor.byte("threshold step")?,
+            },
+            kind => return Err(unsupported("mask kind", kind, at)),
+        };
+        let lattice = has(LATTICE)
+            .then(|| cursor.array("lattice"))
+            .transpose()?
+            .map(|[bands, every, step]| LatticeShape { bands, every, step });
+        let phase = match kinds >> 4 {
+            PHASE_NONE => PhaseKind::None,
+            PHASE_THRESHOLDED => PhaseKind::Thresholded {
+                bits: cursor.byte("phase bits")?,
+                threshold: cursor.short("phase threshold")?,
+            },
+            PHASE_ALL => PhaseKind::All {
+                bits: cursor.byte("phase bits")?,
+            },
+            kind => return Err(unsupported("phase kind", kind, at)),
+        };
+        let waveform = has(WAVEFORM)
+            .then(|| cursor.array("waveform layer"))
+            .transpose()?
+            .map(|[coefficients, step]| WaveformShape {
+                coefficients,
+                step: step as i8,
+            });
+        // A later minor version may append fields (Spec §2).
+        if version & 15 == VERSION_MINOR {
+            cursor.end("end of header")?;
+        }
+        let header = Header {
+            source,
+            coded,
+            total_samples,
+            pre_skip,
+            stft,
+            segment_frames,
+            model,
+            quantiser,
+            mask,
+            values: if has(CONTEXT_VALUES) {
+                ValueCoding::Context
+            } else {
+                ValueCoding::Packed
+            },
+            lattice,
+            phase,
+            waveform,
+        };
+        header.validate(limits).map_err(|error| error.found_at(0))?;
+        Ok(header)
+    }
+}
+
+impl Signal {
+    fn write(&self, bytes: &mut Vec<u8>) {
+        put_varint(bytes, u64::from(self.rate));
+        bytes.push(self.channels);
+    }
+
+    fn read(cursor: &mut Cursor<'_>) -> Result<Self> {
+        Ok(Signal {
+            rate: cursor.varint_up_to(u64::from(u32::MAX), "sample rate")? as u32,
+            channels: cursor.byte("channels")?,
+        })
     }
 }

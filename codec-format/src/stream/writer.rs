@@ -7,17 +7,9 @@ use crate::header::Header;
 use crate::limits::{check, Limits};
 use crate::metadata::Metadata;
 use crate::segment::{LayerBits, SegmentCoder};
+use crate::stream::seek::{self, SeekPoint};
 use crate::symbols::Segment;
 use alloc::vec::Vec;
-
-/// Where a segment's chunk begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SeekPoint {
-    /// The segment.
-    pub segment: u32,
-    /// Byte offset of its chunk in the stream.
-    pub offset: u64,
-}
 
 /// Writes one stream from front to back, never seeking: every method appends to the vector it is
 /// given, which the caller may drain in between.
@@ -118,7 +110,7 @@ impl StreamWriter {
             self.limits.segment_bytes as u64,
         )?;
         let header = self.coder.header();
-        let frames = segment.channels.first().map_or(0, |image| image.frames);
+        let frames = segment.frames();
         if let Some(total) = header.total_samples {
             let left = header.frames_for(total).saturating_sub(self.frames);
             if frames as u64 != left.min(u64::from(header.segment_frames)) {
@@ -143,22 +135,7 @@ impl StreamWriter {
     /// # Errors
     /// [`Error::LimitExceeded`] for more segments than a reader takes.
     pub fn seek_index(&mut self, out: &mut Vec<u8>) -> Result<()> {
-        check(
-            "seek entries",
-            self.points.len() as u64,
-            self.limits.seek_entries as u64,
-        )?;
-        let mut body = Vec::new();
-        put_varint(&mut body, self.points.len() as u64);
-        let mut before = SeekPoint {
-            segment: 0,
-            offset: 0,
-        };
-        for point in &self.points {
-            put_varint(&mut body, u64::from(point.segment - before.segment));
-            put_varint(&mut body, point.offset - before.offset);
-            before = *point;
-        }
+        let body = seek::write(&self.points, &self.limits)?;
         self.chunk(SEEK, &body, out);
         Ok(())
     }
@@ -177,7 +154,7 @@ impl StreamWriter {
     pub fn finish(mut self, total: u64, out: &mut Vec<u8>) -> Result<u64> {
         check("total samples", total, self.limits.total_samples)?;
         let header = self.coder.header();
-        if header.total_samples.map_or(false, |known| known != total) {
+        if header.total_samples.is_some_and(|known| known != total) {
             return Err(Error::Usage {
                 what: "sample count differs from the header's",
             });

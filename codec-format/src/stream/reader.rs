@@ -1,16 +1,16 @@
 //! Streams in, pushed in pieces of any size (Spec §3.8).
 
 use crate::bytes::Cursor;
-use crate::chunk::{
-    describe, frame_at, Frame, ANCILLARY, HEAD, META, MODL, SEEK, SEGM, SIGNATURE, TAIL,
-};
 use crate::error::{Error, Result};
-use crate::header::Header;
 use crate::limits::{check, Limits};
-use crate::metadata::Metadata;
 use crate::segment::SegmentCoder;
+use crate::stream::chunk::{
+    describe, span_at, ANCILLARY, HEAD, META, MODL, SEEK, SEGM, SIGNATURE, TAIL,
+};
+use crate::stream::header::{Header, ModelId};
+use crate::stream::metadata::Metadata;
+use crate::stream::seek::{self, SeekPoint};
 use crate::symbols::Segment;
-use crate::writer::SeekPoint;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -20,13 +20,13 @@ use alloc::vec::Vec;
 pub enum Event {
     /// The header: always first.
     Header(Box<Header>),
-    /// Comments.
+    /// Comments: of several sets the first.
     Metadata(Metadata),
-    /// An embedded model file, not yet looked into.
+    /// The embedded model file that the header names, not yet looked into. Any other is ignored.
     Model(Vec<u8>),
     /// A segment. Its index exceeds the one before by more than one where segments were lost.
     Segment(Segment),
-    /// Something between the segments before and after could not be used. Reading goes on.
+    /// Something between the segments before and after, or behind the last one, could not be used. Reading goes on.
     DamagedSegment {
         /// Index of the segment that was expected here.
         index: u32,
@@ -37,7 +37,8 @@ pub enum Event {
     },
     /// The seek index. Its offsets are only as good as the file: check what lies there.
     SeekIndex(Vec<SeekPoint>),
-    /// The stream is complete.
+    /// The stream is complete. Segments from the last one seen to the last that `total` takes
+    /// ([`Header::segments_for`]) are lost; a [`DamagedSegment`](Event::DamagedSegment) told of them before.
     End {
         /// Samples per channel at the source's rate.
         total: u64,
@@ -63,8 +64,18 @@ pub struct StreamReader {
     base: u64,
     signature_seen: bool,
     coder: Option<SegmentCoder>,
+    /// What has been seen that counts but once.
+    metadata_seen: bool,
+    model_seen: bool,
+    /// Index behind the last sound segment, sound segments so far, and frames up to the last one's end.
     next: u32,
+    found: u64,
+    frames: u64,
+    /// The last sound segment was short, so that none may follow.
     short: bool,
+    /// Damage was reported since the last sound segment.
+    damaged: bool,
+    /// What TAIL says.
     total: Option<u64>,
     /// While looking for the next sound chunk: where the search has come to, from `start`, and why.
     searching: Option<(usize, Error)>,
@@ -86,8 +97,13 @@ impl StreamReader {
             base: 0,
             signature_seen: false,
             coder: None,
+            metadata_seen: false,
+            model_seen: false,
             next: 0,
+            found: 0,
+            frames: 0,
             short: false,
+            damaged: false,
             total: None,
             searching: None,
             search_budget: limits.resync_bytes,
@@ -136,6 +152,8 @@ impl StreamReader {
         let event = self.step();
         match event {
             Ok(Some(Event::End { .. })) => self.ended = true,
+            Ok(Some(Event::Segment(_))) => self.damaged = false,
+            Ok(Some(Event::DamagedSegment { .. })) => self.damaged = true,
             Err(error) => {
                 self.failed = Some(error);
                 self.buffer = Vec::new();
@@ -178,32 +196,31 @@ impl StreamReader {
                 return self.end().map(Some);
             }
             // Spec §3.2
-            let frame = match frame_at(unread, |kind| longest_body(kind, &limits)) {
-                Ok(Some(frame)) if frame.size() <= unread.len() => frame,
-                Ok(frame) => {
+            let span = match span_at(unread, |kind| longest_body(kind, &limits)) {
+                Ok(Some(span)) if span.size() <= unread.len() => span,
+                Ok(span) => {
+                    let what = span.map_or("chunk", |span| describe(span.kind).0);
                     if self.finished && self.coder.is_some() {
                         // Cut short, or a damaged length that points beyond the end.
-                        let what = frame.map_or("chunk", |frame| describe(frame.kind).0);
                         let at = self.base + self.buffer.len() as u64;
                         self.searching = Some((1, Error::Truncated { what, at }));
                         continue;
                     }
-                    return self.starved(frame.map_or("chunk", |frame| describe(frame.kind).0));
+                    return self.starved(what);
                 }
                 Err(error) => {
                     self.damage(error.offset_by(at))?;
                     continue;
                 }
             };
-            let name = describe(frame.kind).0;
-            if !frame.is_sound(unread) {
-                self.damage(Error::Corrupt { what: name, at })?;
+            if !span.is_sound(unread) {
+                let what = describe(span.kind).0;
+                self.damage(Error::Corrupt { what, at })?;
                 continue;
             }
-            let body_at = at + frame.body as u64;
-            let body = frame.body_in(unread);
-            let event = self.read_chunk(frame, body.to_vec(), at, body_at)?;
-            self.start += frame.size();
+            let body = span.body_in(unread).to_vec();
+            let event = self.read_chunk(span.kind, body, at, at + span.body as u64)?;
+            self.start += span.size();
             if event.is_some() {
                 return Ok(event);
             }
@@ -242,41 +259,32 @@ impl StreamReader {
                 self.searching = Some((from, error));
                 return Ok(None);
             }
-            let known = matches!(rest[0], SEGM | META | MODL | SEEK | TAIL);
-            let frame = if known {
-                frame_at(rest, |kind| longest_body(kind, &limits).min(RESYNC_BODY))
-            } else {
-                Ok(Some(Frame {
-                    kind: 0,
-                    body: usize::MAX / 2,
-                    length: 0,
-                }))
-            };
-            match frame {
-                Ok(Some(frame)) if frame.size() <= rest.len() => {
-                    let cost = frame.size() as u64;
-                    if cost > self.search_budget {
-                        return Err(error);
+            if matches!(rest[0], SEGM | META | MODL | SEEK | TAIL) {
+                match span_at(rest, |kind| longest_body(kind, &limits).min(RESYNC_BODY)) {
+                    Ok(Some(span)) if span.size() <= rest.len() => {
+                        let cost = span.size() as u64;
+                        if cost > self.search_budget {
+                            return Err(error);
+                        }
+                        self.search_budget -= cost;
+                        if span.is_sound(rest) {
+                            let at = self.at();
+                            self.start += from;
+                            self.searching = None;
+                            return Ok(Some(Event::DamagedSegment {
+                                index: self.next,
+                                at,
+                                error,
+                            }));
+                        }
                     }
-                    self.search_budget -= cost;
-                    if frame.is_sound(rest) {
-                        let at = self.at();
-                        self.start += from;
-                        self.searching = None;
-                        return Ok(Some(Event::DamagedSegment {
-                            index: self.next,
-                            at,
-                            error,
-                        }));
+                    // It may yet turn out sound.
+                    Ok(_) if !self.finished => {
+                        self.searching = Some((from, error));
+                        return Ok(None);
                     }
+                    _ => {}
                 }
-                // It may yet turn out sound.
-                Ok(frame) if known && !self.finished => {
-                    let _ = frame;
-                    self.searching = Some((from, error));
-                    return Ok(None);
-                }
-                _ => {}
             }
             from += 1;
         }
@@ -299,73 +307,95 @@ impl StreamReader {
     /// The end of the input: is everything there?
     fn end(&mut self) -> Result<Event> {
         let at = self.at();
-        let truncated = |what| Err(Error::Truncated { what, at });
-        let coder = match &self.coder {
-            Some(coder) => coder,
-            None => return truncated("HEAD"),
+        let Some(coder) = &self.coder else {
+            return Err(Error::Truncated { what: "HEAD", at });
         };
-        let total = match coder.header().total_samples.or(self.total) {
-            Some(total) => total,
-            None => return truncated("TAIL"),
+        let header = coder.header();
+        let Some(total) = header.total_samples.or(self.total) else {
+            return Err(Error::Truncated { what: "TAIL", at });
         };
-        if u64::from(self.next) < coder.header().segments_for(total) {
-            return truncated("segments");
+        let segments = header.segments_for(total);
+        let missing = Error::Truncated {
+            what: "segments",
+            at,
+        };
+        match segments.saturating_sub(u64::from(self.next)) {
+            0 => Ok(Event::End { total }),
+            _ if self.damaged => {
+                self.check_lost(segments)?;
+                Ok(Event::End { total })
+            }
+            // TAIL ends the stream, so that nothing was cut off behind it.
+            _ if self.total.is_some() => Ok(Event::DamagedSegment {
+                index: self.next,
+                at,
+                error: missing,
+            }),
+            _ => Err(missing),
         }
-        Ok(Event::End { total })
+    }
+
+    /// Holds the segments lost of the first `segments` against the limit: a few bytes must not claim hours.
+    fn check_lost(&self, segments: u64) -> Result<()> {
+        check(
+            "lost segments",
+            segments - self.found,
+            self.limits.lost_segments + 10 * self.found,
+        )
     }
 
     fn read_chunk(
         &mut self,
-        frame: Frame,
+        kind: u8,
         body: Vec<u8>,
         at: u64,
         body_at: u64,
     ) -> Result<Option<Event>> {
         let place = |error: Error| error.offset_by(body_at);
-        let kind = frame.kind;
-        if (kind == HEAD) != self.coder.is_none() {
-            return Err(Error::Malformed {
+        let Some(coder) = &self.coder else {
+            if kind != HEAD {
+                return Err(Error::Malformed {
+                    what: "place of the header",
+                    at,
+                });
+            }
+            let header = Header::read(&body, &self.limits).map_err(place)?;
+            self.coder = Some(SegmentCoder::new(&header, &self.limits)?);
+            return Ok(Some(Event::Header(Box::new(header))));
+        };
+        let header = coder.header();
+        match kind {
+            HEAD => Err(Error::Malformed {
                 what: "place of the header",
                 at,
-            });
-        }
-        match kind {
-            HEAD => {
-                let header = Header::read(&body, &self.limits).map_err(place)?;
-                self.coder = Some(SegmentCoder::new(&header, &self.limits)?);
-                Ok(Some(Event::Header(Box::new(header))))
-            }
-            META => Ok(match Metadata::read(&body, &self.limits) {
-                Ok(metadata) => Some(Event::Metadata(metadata)),
-                // Nothing that is heard depends on it.
-                Err(_) => None,
             }),
-            MODL => Ok(Some(Event::Model(body))),
-            SEEK => Ok(read_seek_index(&body, &self.limits)
-                .ok()
-                .map(Event::SeekIndex)),
-            SEGM => Ok(self.read_segment(&body, at, body_at)),
+            // Nothing that is heard depends on META and SEEK: broken ones are ignored.
+            META if !self.metadata_seen => {
+                let metadata = Metadata::read(&body, &self.limits).ok();
+                self.metadata_seen = metadata.is_some();
+                Ok(metadata.map(Event::Metadata))
+            }
+            SEEK => Ok(seek::read(&body, &self.limits).ok().map(Event::SeekIndex)),
+            MODL => {
+                let wanted = !self.model_seen && self.found == 0;
+                self.model_seen |= wanted && header.model == Some(ModelId::of(&body));
+                Ok((wanted && self.model_seen).then_some(Event::Model(body)))
+            }
+            SEGM => Ok(Some(self.read_segment(&body, at, body_at))),
             TAIL => {
                 let mut cursor = Cursor::new(&body);
                 let total = cursor.varint("total samples").map_err(place)?;
                 cursor.end("end of trailer").map_err(place)?;
                 check("total samples", total, self.limits.total_samples)?;
-                let known = self
-                    .header()
-                    .and_then(|header| header.total_samples)
-                    .or(self.total);
-                if known.map_or(false, |known| known != total) {
-                    return Err(Error::Malformed {
-                        what: "total samples",
-                        at,
-                    });
-                }
-                if self.header().map_or(0, |header| header.segments_for(total))
-                    < u64::from(self.next)
+                let known = header.total_samples.or(self.total);
+                let frames = header.frames_for(total);
+                if known.is_some_and(|known| known != total)
+                    || frames < self.frames
+                    || self.short && frames > self.frames
                 {
                     return Err(Error::Malformed {
                         what: "total samples",
-                        at,
+                        at: body_at,
                     });
                 }
                 self.total = Some(total);
@@ -380,42 +410,48 @@ impl StreamReader {
         }
     }
 
-    fn read_segment(&mut self, body: &[u8], at: u64, body_at: u64) -> Option<Event> {
-        let coder = self.coder.as_ref()?;
-        let header = coder.header();
-        let expected = self.next;
-        let damaged = |error| {
-            Some(Event::DamagedSegment {
-                index: expected,
+    /// The segment in a sound SEGM chunk, or what is wrong with it.
+    fn read_segment(&mut self, body: &[u8], at: u64, body_at: u64) -> Event {
+        let index = self.next;
+        match self.accept(body) {
+            Ok(segment) => Event::Segment(segment),
+            Err(error) => Event::DamagedSegment {
+                index,
                 at,
-                error,
-            })
+                error: error.offset_by(body_at),
+            },
+        }
+    }
+
+    /// Decodes a segment and checks its place in the stream (Spec §4.3).
+    fn accept(&mut self, body: &[u8]) -> Result<Segment> {
+        let Some(coder) = &self.coder else {
+            return Err(Error::Truncated {
+                what: "HEAD",
+                at: 0,
+            });
         };
-        let segment = match coder.decode(body) {
-            Ok(segment) => segment,
-            Err(error) => return damaged(error.offset_by(body_at)),
-        };
-        let malformed = |what| damaged(Error::Malformed { what, at: body_at });
+        let segment = coder.decode(body)?;
+        let rule = |holds: bool, what| holds.then_some(()).ok_or(Error::Malformed { what, at: 0 });
+        let header = coder.header();
         let index = segment.index;
-        if index < self.next || index == u32::MAX || self.short {
-            return malformed("segment index");
-        }
-        let frames = segment.channels.first().map_or(0, |image| image.frames) as u64;
+        rule(
+            index >= self.next && index < u32::MAX && !self.short,
+            "segment index",
+        )?;
         let length = u64::from(header.segment_frames);
+        let (first, frames) = (u64::from(index) * length, segment.frames() as u64);
         if let Some(total) = header.total_samples.or(self.total) {
-            let left = header
-                .frames_for(total)
-                .saturating_sub(u64::from(index) * length);
-            if left == 0 {
-                return malformed("segment index");
-            }
-            if frames != left.min(length) {
-                return malformed("segment frames");
-            }
+            let left = header.frames_for(total).saturating_sub(first);
+            rule(left > 0, "segment index")?;
+            rule(frames == left.min(length), "segment frames")?;
         }
+        self.check_lost(u64::from(index))?;
         self.short = frames < length;
         self.next = index + 1;
-        Some(Event::Segment(segment))
+        self.found += 1;
+        self.frames = first + frames;
+        Ok(segment)
     }
 }
 
@@ -430,25 +466,4 @@ fn longest_body(kind: u8, limits: &Limits) -> usize {
         TAIL => 16,
         _ => limits.skipped_bytes,
     }
-}
-
-/// Spec §3.5
-fn read_seek_index(body: &[u8], limits: &Limits) -> Result<Vec<SeekPoint>> {
-    let mut cursor = Cursor::new(body);
-    let count = cursor.varint("seek entries")?;
-    check("seek entries", count, limits.seek_entries as u64)?;
-    let mut points = Vec::new();
-    let (mut segment, mut offset) = (0u64, 0u64);
-    for _ in 0..count {
-        let at = cursor.at();
-        segment = segment.saturating_add(cursor.varint("seek segment")?);
-        offset = offset.saturating_add(cursor.varint("seek offset")?);
-        let segment = u32::try_from(segment).map_err(|_| Error::Malformed {
-            what: "seek segment",
-            at,
-        })?;
-        points.push(SeekPoint { segment, offset });
-    }
-    cursor.end("end of seek index")?;
-    Ok(points)
 }
