@@ -58,7 +58,7 @@ fn a_bred_mask_beats_chance_and_goes_to_a_file_that_decodes_anywhere() {
     let run = place
         .optimize(
             "--method genetic --new informed --fitness pesq --generations 3 --population 6 \
-             --embed-model -o @x.sparc -o @x.pbm",
+             --embed-model -o @x.sparc -o @x.png",
         )
         .ok();
     let (chance, bred) = (line(&run.text(), "random"), line(&run.text(), "genetic"));
@@ -83,7 +83,7 @@ fn a_bred_mask_beats_chance_and_goes_to_a_file_that_decodes_anywhere() {
         "--profile",
         "thesis",
         "--mask",
-        arg(&place.at("x.pbm")),
+        arg(&place.at("x.png")),
         "--model",
         arg(&place.at("mean.sparcmodel")),
         "--embed-model",
@@ -97,7 +97,7 @@ fn a_bred_mask_beats_chance_and_goes_to_a_file_that_decodes_anywhere() {
             "again.sparc",
             "in.wav",
             "mean.sparcmodel",
-            "x.pbm",
+            "x.png",
             "x.sparc",
             "x.sparc.checkpoint",
             "x.wav"
@@ -109,15 +109,15 @@ fn a_bred_mask_beats_chance_and_goes_to_a_file_that_decodes_anywhere() {
 fn a_search_resumes_beside_its_output() {
     let place = Place::new();
     let search = "--method genetic --fitness mse --population 5 --seed 4";
-    let whole = place.optimize(&format!("{search} --generations 4 -o @a.pbm"));
+    let whole = place.optimize(&format!("{search} --generations 4 -o @a.png"));
     place
-        .optimize(&format!("{search} --generations 2 -o @b.pbm"))
+        .optimize(&format!("{search} --generations 2 -o @b.png"))
         .ok();
-    let resumed = place.optimize(&format!("{search} --generations 4 --resume -o @b.pbm"));
+    let resumed = place.optimize(&format!("{search} --generations 4 --resume -o @b.png"));
     assert_eq!(whole.ok().text(), resumed.ok().text());
     let bytes = |name: &str| std::fs::read(place.at(name)).expect("a file");
-    assert_eq!(bytes("a.pbm"), bytes("b.pbm"));
-    let other = format!("{search} --generations 4 --resume --no-reproduction -o @b.pbm");
+    assert_eq!(bytes("a.png"), bytes("b.png"));
+    let other = format!("{search} --generations 4 --resume --no-reproduction -o @b.png");
     place.optimize(&other).failed(3, "another clip, model");
 }
 
@@ -139,7 +139,7 @@ fn descent_and_fitted_levels_lower_the_error() {
     );
     assert!(fitted.0 < largest.0 && fitted.0 < chance.0, "{text}");
     let straight = place
-        .optimize("--method gradient --steps 25 --binarise straight-through -o @y.pbm")
+        .optimize("--method gradient --steps 25 --binarise straight-through -o @y.png")
         .ok();
     let found = line(&straight.text(), "straight-through");
     assert!(found.0 < line(&straight.text(), "random").0);
@@ -173,29 +173,29 @@ fn what_cannot_be_done_is_said_and_nothing_is_written() {
     write_wav(&place.at("long.wav"), 8_000, &voice(8_000, 1, 31 * 8_000));
     let before = names(place.0.path());
     for (arguments, code, text) in [
-        ("-o @x.wav", 2, "must be named .pbm"),
-        ("-o @x.pbm --optimise-values", 2, "holds no levels"),
-        ("-o @x.pbm --embed-model", 2, "holds no model"),
+        ("-o @x.wav", 2, "must be named .png"),
+        ("-o @x.png --optimise-values", 2, "holds no levels"),
+        ("-o @x.png --embed-model", 2, "holds no model"),
         (
-            "-o @x.pbm --binarise annealed",
+            "-o @x.png --binarise annealed",
             2,
             "--binarise is for --method gradient",
         ),
         (
-            "-o @x.pbm --method seeds --resume",
+            "-o @x.png --method seeds --resume",
             2,
             "--resume is for --method genetic",
         ),
-        ("-o @x.pbm --population 1", 2, "from 2 to 100000"),
-        ("-o @x.pbm --sparsity 1", 2, "below 1"),
-        ("-o @no/x.pbm --generations 0 --population 2", 7, "x.pbm"),
+        ("-o @x.png --population 1", 2, "from 2 to 100000"),
+        ("-o @x.png --sparsity 1", 2, "below 1"),
+        ("-o @no/x.png --generations 0 --population 2", 7, "x.png"),
     ] {
         place.optimize(arguments).failed(code, text);
     }
     let model = place.at("mean.sparcmodel");
     let of = |input: &str, model: &str| {
         let input = place.at(input);
-        let out = place.at("x.pbm");
+        let out = place.at("x.png");
         sparc(&["optimize", arg(&input), "--model", model, "-o", arg(&out)])
     };
     of("two.wav", arg(&model)).failed(3, "2 channels");

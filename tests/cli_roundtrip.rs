@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::{arg, names, read_wav, sparc, sparc_with, voice, write_wav};
+use support::{arg, names, read_wav, sparc, sparc_with, voice, write_png, write_wav};
 
 const RATES: [u32; 7] = [8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000];
 
@@ -111,17 +111,11 @@ fn every_way_to_choose_pixels_decodes() {
     let path = |name: &str| folder.path().join(name);
     write_wav(&path("in.wav"), 16_000, &voice(16_000, 1, 20_000));
     // 1 + ceil(20000 / 256) frames of 257 bins; every other bin kept.
-    let rows: String = (0..257)
-        .map(|y| {
-            if y % 2 == 0 {
-                "1 ".repeat(80) + "\n"
-            } else {
-                "0 ".repeat(80) + "\n"
-            }
-        })
+    let rows: Vec<u8> = (0..257)
+        .flat_map(|y| [if y % 2 == 0 { 0 } else { 255 }; 80])
         .collect();
-    std::fs::write(path("mask.pbm"), format!("P1\n80 257\n{rows}")).unwrap();
-    let mask = path("mask.pbm");
+    write_png(&path("mask.png"), (80, 257), &rows);
+    let mask = path("mask.png");
     let ways: [&[&str]; 10] = [
         &["--bitrate", "4k"],
         &["--quality", "0"],

@@ -1,7 +1,7 @@
-//! Any input file to a [`Clip`].
+//! Any input file to a [`Pcm`].
 
 use crate::error::{Error, Result};
-use crate::{packed, wav, Clip};
+use crate::{packed, wav, Pcm};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -41,9 +41,9 @@ pub fn bytes(path: &Path) -> Result<Vec<u8>> {
     }
 }
 
-/// The sound in a file's bytes, checked ([`Clip::check`]). The format is found from the content, never
+/// The sound in a file's bytes, checked ([`Pcm::check`]). The format is found from the content, never
 /// from the name.
-pub fn clip(bytes: Vec<u8>) -> Result<Clip> {
+pub fn clip(bytes: Vec<u8>) -> Result<Pcm> {
     let clip = if wav::is_wav(&bytes) {
         wav::read(bytes)?
     } else if is_sparc(&bytes) {

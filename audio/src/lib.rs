@@ -1,4 +1,4 @@
-//! Sound in files: any file to a [`Clip`], change of sample rate, WAV out.
+//! Sound in files: any file to a [`Pcm`], change of sample rate, WAV out.
 
 pub mod error;
 pub mod file;
@@ -8,15 +8,15 @@ pub mod wav;
 
 pub use error::{Error, Result};
 pub use sparc::pcm::MAX_SAMPLES;
-pub use sparc::{resample, Pcm as Clip};
+pub use sparc::{resample, Pcm};
 use std::path::Path;
 
 /// Reads the sound in a file, or on the standard input where `path` is `-`; the format is found from the content.
 ///
 /// # Errors
-/// [`Error::Input`] if it cannot be read, is not sound, or not sound to be coded ([`Clip::check`]); [`Error::Limit`] if
+/// [`Error::Input`] if it cannot be read, is not sound, or not sound to be coded ([`Pcm::check`]); [`Error::Limit`] if
 /// it is larger than [`MAX_SAMPLES`].
-pub fn read(path: &Path) -> Result<Clip> {
+pub fn read(path: &Path) -> Result<Pcm> {
     file::bytes(path).and_then(file::clip)
 }
 

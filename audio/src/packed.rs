@@ -1,7 +1,7 @@
 //! FLAC, MP3, Ogg Vorbis and AAC files, by symphonia.
 
 use crate::error::{Error, Result};
-use crate::{check_size, Clip};
+use crate::{check_size, Pcm};
 use std::io::{Cursor, ErrorKind};
 use symphonia::core::codecs::audio::AudioDecoderOptions;
 use symphonia::core::errors::Error as Failure;
@@ -14,7 +14,7 @@ use symphonia::core::meta::MetadataOptions;
 ///
 /// The parsers behind this meet whatever bytes they are given, and not all of them promise never to
 /// panic: a panic of theirs is an unreadable input, not the end of the program.
-pub fn read(bytes: Vec<u8>) -> Result<Clip> {
+pub fn read(bytes: Vec<u8>) -> Result<Pcm> {
     crate::panics::contained(|| read_track(bytes)).unwrap_or_else(|| {
         Err(Error::Input(
             "is so damaged that its decoder gave up".into(),
@@ -22,7 +22,7 @@ pub fn read(bytes: Vec<u8>) -> Result<Clip> {
     })
 }
 
-fn read_track(bytes: Vec<u8>) -> Result<Clip> {
+fn read_track(bytes: Vec<u8>) -> Result<Pcm> {
     let stream = MediaSourceStream::new(Box::new(Cursor::new(bytes)), Default::default());
     let mut format = symphonia::default::get_probe()
         .probe(
@@ -54,7 +54,7 @@ fn read_track(bytes: Vec<u8>) -> Result<Clip> {
             ))
         })?;
 
-    let mut clip = Clip {
+    let mut clip = Pcm {
         rate: 0,
         channels: Vec::new(),
     };
@@ -85,7 +85,7 @@ fn read_track(bytes: Vec<u8>) -> Result<Clip> {
         let (rate, count) = (decoded.spec().rate(), decoded.num_planes());
         if clip.channels.is_empty() {
             sparc::pcm::check_rate(rate)?;
-            clip = Clip {
+            clip = Pcm {
                 rate,
                 channels: vec![Vec::new(); count],
             };

@@ -1,7 +1,7 @@
 //! WAV files, by hound.
 
 use crate::error::{Error, Result};
-use crate::{check_size, Clip};
+use crate::{check_size, Pcm};
 use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
 use std::io::Cursor;
 
@@ -20,7 +20,7 @@ pub fn is_wav(bytes: &[u8]) -> bool {
 }
 
 /// Reads a whole WAV file: integers of 8 to 32 bits or 32-bit floats.
-pub fn read(mut bytes: Vec<u8>) -> Result<Clip> {
+pub fn read(mut bytes: Vec<u8>) -> Result<Pcm> {
     settle_streamed_length(&mut bytes);
     let reader = WavReader::new(Cursor::new(&bytes)).map_err(|e| unreadable(&e, "its header"))?;
     let spec = reader.spec();
@@ -44,7 +44,7 @@ pub fn read(mut bytes: Vec<u8>) -> Result<Clip> {
         }
         SampleFormat::Float => deal(reader.into_samples::<f32>(), &mut channels, length)?,
     }
-    Ok(Clip {
+    Ok(Pcm {
         rate: spec.sample_rate,
         channels,
     })
@@ -109,7 +109,7 @@ fn settle_streamed_length(bytes: &mut [u8]) {
 }
 
 /// A clip as the bytes of a WAV file.
-pub fn write(clip: &Clip, depth: Depth) -> Result<Vec<u8>> {
+pub fn write(clip: &Pcm, depth: Depth) -> Result<Vec<u8>> {
     let (bits_per_sample, sample_format) = match depth {
         Depth::Pcm16 => (16, SampleFormat::Int),
         Depth::Float => (32, SampleFormat::Float),
@@ -152,13 +152,13 @@ fn to_i16(sample: f32) -> i16 {
 mod tests {
     use super::*;
 
-    fn ramp(channels: usize) -> Clip {
+    fn ramp(channels: usize) -> Pcm {
         let one = |c: usize| {
             (0..100)
                 .map(|i| (i as f32 - 50.0 + c as f32) / 64.0)
                 .collect()
         };
-        Clip {
+        Pcm {
             rate: 22_050,
             channels: (0..channels).map(one).collect(),
         }

@@ -1,13 +1,24 @@
 //! One input or many: the same work for each, on all cores, and a failure does not stop the others.
 
-use crate::args::Files;
 use crate::fault::{Failure, Fault};
 use crate::output;
 use crate::progress::Progress;
+use clap::Args;
 use codec_audio::file::is_pipe;
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+
+/// Inputs and where their outputs go.
+#[derive(Debug, Args)]
+pub struct Files {
+    /// IN OUT, where `-` is the standard input or output; with --out-dir any number of inputs
+    #[arg(required = true, value_name = "FILE")]
+    pub paths: Vec<PathBuf>,
+    /// Folder for the outputs, each named after its input; all cores work on them
+    #[arg(short = 'd', long, value_name = "DIR")]
+    pub out_dir: Option<PathBuf>,
+}
 
 /// An input and its output.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use crate::fault::Fault;
 use crate::models::{self, Given, Loaded};
 use crate::progress::Progress;
-use codec_audio::{resample, Clip, MAX_SAMPLES};
+use codec_audio::{resample, Pcm, MAX_SAMPLES};
 use codec_core::decode::Decoder;
 use codec_core::encode::{encode_with, Candidate, Settings, Target};
 use codec_format::header::{Header, Signal};
@@ -42,7 +42,7 @@ impl Coded {
 /// Encodes a clip of any rate to a whole file, with the one of `candidates` whose sound comes nearest; they are tried on
 /// all cores. `strict` refuses a clip that takes more than the bitrate, being very short.
 pub fn encode(
-    clip: &Clip,
+    clip: &Pcm,
     candidates: &[Settings],
     target: Target,
     strict: bool,
@@ -264,7 +264,7 @@ pub fn decode_coded(stream: &Stream, model: Option<&Model>) -> Result<Vec<Vec<f3
 }
 
 /// Decodes to the rate, the channels and the exact length of the source.
-pub fn decode(stream: &Stream, given: &Given) -> Result<Clip, Fault> {
+pub fn decode(stream: &Stream, given: &Given) -> Result<Pcm, Fault> {
     let header = &stream.header;
     if header.source.channels != header.coded.channels {
         return Err(Fault::Stream(format!(
@@ -278,5 +278,5 @@ pub fn decode(stream: &Stream, given: &Given) -> Result<Clip, Fault> {
         .iter()
         .map(|channel| resample::channel(channel, from, to, stream.total as usize))
         .collect::<Result<Vec<_>, _>>()?;
-    Ok(Clip { rate: to, channels })
+    Ok(Pcm { rate: to, channels })
 }

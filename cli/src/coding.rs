@@ -1,11 +1,11 @@
 //! From the arguments of `encode` to the settings of the encoder.
 
 use crate::args::{Coding, Effort, MaskChoice, PhaseChoice, Profile};
-use crate::fault::{Failure, Fault};
-use codec_audio::file::reason;
+use crate::fault::{Failure, Fault, OfFile};
+use crate::mask;
+use codec_audio::file;
 use codec_core::encode::{profile, Policy, Settings, Target};
 use codec_format::header::PhaseKind;
-use codec_format::symbols::Mask;
 use std::path::Path;
 
 /// Bitrate where nothing else is asked for, bits a second and channel.
@@ -34,10 +34,10 @@ pub fn settings(coding: &Coding, channels: usize) -> Result<(Settings, Target), 
         }
         Some(MaskChoice::Energy) => settings.policy = Policy::Energy { sparsity },
         Some(MaskChoice::File(path)) => {
-            let mask = std::fs::read(path)
-                .map_err(|e| Fault::Input(reason(&e)))
-                .and_then(|bytes| mask_image(&bytes, settings.stft.bins()))
-                .map_err(|fault| fault.of(path.display()))?;
+            let mask = file::bytes(path)
+                .map_err(Fault::from)
+                .and_then(|bytes| mask::read(&bytes, settings.stft.bins()))
+                .of(path.display())?;
             settings.policy = Policy::Explicit { mask, levels: None };
         }
     }
@@ -138,71 +138,6 @@ fn apply_quality(settings: &mut Settings, quality: f32) {
     }
 }
 
-/// A mask from a PBM image (P1 or P4): one column a frame, one row a bin, the lowest bin at the bottom,
-/// black where the pixel is kept.
-fn mask_image(bytes: &[u8], bins: usize) -> Result<Mask, Fault> {
-    let bad = |text: String| Fault::Input(format!("is not a mask image: {text}"));
-    let mut at = 0;
-    let mut word = || -> Option<&[u8]> {
-        loop {
-            while bytes.get(at)?.is_ascii_whitespace() {
-                at += 1;
-            }
-            if bytes[at] != b'#' {
-                break;
-            }
-            while *bytes.get(at)? != b'\n' {
-                at += 1;
-            }
-        }
-        let first = at;
-        while bytes.get(at).is_some_and(|b| !b.is_ascii_whitespace()) {
-            at += 1;
-        }
-        Some(&bytes[first..at])
-    };
-    let kind = match word() {
-        Some(b"P1") => 1,
-        Some(b"P4") => 4,
-        _ => return Err(bad("it does not begin as a PBM file (P1 or P4)".into())),
-    };
-    let mut number = || std::str::from_utf8(word()?).ok()?.parse::<usize>().ok();
-    let (Some(width), Some(height)) = (number(), number()) else {
-        return Err(bad("its width or height is missing".into()));
-    };
-    if height != bins {
-        return Err(bad(format!(
-            "it is {height} pixels high, but a frame has {bins} bins"
-        )));
-    }
-    let body = bytes.get(at + 1..).unwrap_or_default();
-    let stride = width.div_ceil(8);
-    let cells: Vec<u8> = match kind {
-        1 => body
-            .iter()
-            .copied()
-            .filter(|b| matches!(b, b'0' | b'1'))
-            .collect(),
-        _ => body.to_vec(),
-    };
-    let wanted = if kind == 1 {
-        width.checked_mul(height)
-    } else {
-        stride.checked_mul(height)
-    };
-    if wanted.is_none_or(|wanted| cells.len() < wanted) {
-        return Err(bad(format!("it ends before {width} x {height} pixels")));
-    }
-    let kept = |x: usize, y: usize| match kind {
-        1 => cells[y * width + x] == b'1',
-        _ => cells[y * stride + x / 8] >> (7 - x % 8) & 1 == 1,
-    };
-    Ok((0..width)
-        .flat_map(|frame| (0..bins).map(move |bin| (frame, bin)))
-        .map(|(x, bin)| kept(x, bins - 1 - bin))
-        .collect())
-}
-
 /// Whether this is the word for "no model" rather than a file.
 pub fn is_none(path: &Path) -> bool {
     path.as_os_str() == "none"
@@ -211,7 +146,7 @@ pub fn is_none(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::{Cli, Command};
+    use crate::{Cli, Command};
     use clap::Parser;
 
     fn parsed(arguments: &str) -> Result<(Settings, Target), Failure> {
@@ -303,33 +238,5 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert!(margin("0") > margin("5") && margin("5") > margin("10"));
-    }
-
-    #[test]
-    fn mask_images_have_the_lowest_bin_at_the_bottom() {
-        let text = mask_image(b"P1\n# a comment\n2 3\n1 0\n0 0\n0 1\n", 3).unwrap();
-        assert_eq!(
-            text.iter().by_vals().collect::<Vec<_>>(),
-            [false, false, true, true, false, false]
-        );
-        let packed = mask_image(b"P4 2 3\n\x80\x00\x40", 3).unwrap();
-        assert_eq!(text, packed);
-    }
-
-    #[test]
-    fn bad_mask_images_are_named() {
-        for bad in [
-            &b""[..],
-            b"P4",
-            b"P4 2 3\n\x80",
-            b"P1 2 3\n1 0",
-            b"P4 2 99\n",
-            b"P4 18446744073709551615 3\n",
-        ] {
-            assert!(
-                matches!(mask_image(bad, 3), Err(Fault::Input(_))),
-                "{bad:?}"
-            );
-        }
     }
 }

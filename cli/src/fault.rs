@@ -141,6 +141,16 @@ impl From<codec_audio::Error> for Fault {
     }
 }
 
+impl From<codec_metrics::Error> for Fault {
+    fn from(error: codec_metrics::Error) -> Self {
+        match error {
+            codec_metrics::Error::Channels { .. } => Fault::Arguments(error.to_string()),
+            codec_metrics::Error::Resample(error) => error.into(),
+            other => Fault::Other(other.to_string()),
+        }
+    }
+}
+
 impl From<codec_lab::figure::Error> for Fault {
     fn from(error: codec_lab::figure::Error) -> Self {
         Fault::Other(error.to_string())

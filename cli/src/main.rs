@@ -6,18 +6,64 @@ mod codec;
 mod coding;
 mod commands;
 mod fault;
-mod measures;
+mod mask;
 mod models;
 mod output;
 mod progress;
 
-use args::{Cli, Command};
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use fault::EXIT_CODES;
 use std::process::ExitCode;
+
+/// A speech and audio codec: a sparse spectrogram, completed by a tiny network.
+#[derive(Debug, Parser)]
+#[command(name = "sparc", version, about, after_help = EXIT_CODES, max_term_width = 100)]
+struct Cli {
+    /// Say nothing but errors, even on a terminal
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// What to do.
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Encode audio (WAV, FLAC, MP3, Ogg Vorbis, AAC) to .sparc
+    Encode(commands::encode::Encode),
+    /// Decode .sparc to WAV, at the rate and with the channels of the source
+    Decode(commands::decode::Decode),
+    /// Show what a .sparc file (or a model file) is made of: chunks, settings, bits per layer
+    Inspect(commands::inspect::Inspect),
+    /// Measure a decoded file against its original: PESQ, STOI, SNR, SI-SDR, log-spectral error
+    Compare(commands::compare::Compare),
+    /// Draw a file's waveform, spectrogram, mask and phase as a PNG
+    Plot(commands::plot::Plot),
+    /// Encode, decode, compare and plot in one go
+    Roundtrip(commands::roundtrip::Roundtrip),
+    /// Rate against quality over a folder of clips, beside Opus where ffmpeg is there: table, CSV and plot
+    Bench(commands::bench::Bench),
+    /// Train a completion network on a folder of audio
+    #[cfg(feature = "train")]
+    Train(commands::train::Train),
+    /// Take a network's weights to and from safetensors, or store them in fewer bits
+    #[cfg(feature = "train")]
+    Convert(commands::convert::Convert),
+    /// Search for the pixels of a clip that are best kept, for one network
+    #[cfg(feature = "train")]
+    Optimize(commands::optimize::Optimize),
+    /// Run the experiments of the thesis behind this codec again and write a report of them
+    #[cfg(feature = "train")]
+    Reproduce(commands::reproduce::Reproduce),
+    /// Train the entropy coder's priors: a table built into the library, and part of the format
+    #[cfg(feature = "train")]
+    Priors(commands::priors::PriorsArgs),
+}
 
 fn main() -> ExitCode {
     codec_audio::panics::install();
-    let cli = Cli::parse();
+    let cli = parsed();
     let quiet = cli.quiet;
     let work = || match cli.command {
         Command::Encode(args) => commands::encode::run(&args, quiet),
@@ -48,4 +94,33 @@ fn main() -> ExitCode {
     failures.first().map_or(ExitCode::SUCCESS, |failure| {
         ExitCode::from(failure.fault.code())
     })
+}
+
+/// The arguments. Every command's help ends with the exit codes.
+fn parsed() -> Cli {
+    let matches = definition().get_matches();
+    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
+fn definition() -> clap::Command {
+    Cli::command().mut_subcommands(|command| command.after_help(EXIT_CODES))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound_and_every_help_tells_the_exit_codes() {
+        let mut definition = definition();
+        definition.build();
+        definition.clone().debug_assert();
+        for command in definition.get_subcommands_mut() {
+            let help = command.render_long_help().to_string();
+            assert!(
+                command.get_name() == "help" || help.contains(EXIT_CODES),
+                "{help}"
+            );
+        }
+    }
 }

@@ -33,6 +33,17 @@ pub enum Error {
         /// Samples of the degraded signal.
         degraded: usize,
     },
+    /// The clips differ in channels.
+    #[error("has {degraded} channels, the reference {reference}")]
+    Channels {
+        /// Channels of the reference.
+        reference: usize,
+        /// Channels of the decoded clip.
+        degraded: usize,
+    },
+    /// A change of sample rate failed.
+    #[error(transparent)]
+    Resample(#[from] sparc::Error),
     /// A sample is not a number.
     #[error("sample {at} of the {which} is not a finite number")]
     NotFinite {

@@ -10,7 +10,8 @@
 //! | [`log_spectral_error`] | log-power spectrogram | any | dB^2, less is better |
 //!
 //! All take a reference and a degraded signal: mono, equally long, already aligned in time, full scale 1.
-//! Resampling is the caller's part except inside [`stoi()`], whose definition contains it.
+//! Resampling is the caller's part except inside [`stoi()`], whose definition contains it. [`compare()`] does all of that
+//! for two clips of any rate and length: it is the one place where the codec's own measurements are made.
 //!
 //! ```
 //! let reference: Vec<f32> = (0..16000).map(|i| (i as f32 * 0.1).sin() * 0.5).collect();
@@ -40,12 +41,14 @@
 //! with others' are best taken at 8 kHz, resampled with care beforehand.
 #![forbid(unsafe_code)]
 
+mod compare;
 mod error;
 mod perceptual;
 mod spectral;
 pub mod stoi;
 mod waveform;
 
+pub use compare::{aligned, compare, Comparison, Measure};
 pub use error::{Error, Result, Which};
 pub use perceptual::{pesq_nb, pesq_wb};
 pub use spectral::{log_spectral_error, FLOOR, HOP, N_FFT};

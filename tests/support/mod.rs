@@ -169,3 +169,24 @@ pub fn read_wav(path: &Path) -> (u32, Vec<Vec<f32>>) {
     }
     (spec.sample_rate, channels)
 }
+
+/// Writes a grey picture, eight bits a pixel, row by row from the top.
+pub fn write_png(path: &Path, (width, height): (u32, u32), pixels: &[u8]) {
+    let file = std::fs::File::create(path).expect("the file can be made");
+    let mut encoder = png::Encoder::new(file, width, height);
+    encoder.set_color(png::ColorType::Grayscale);
+    let mut writer = encoder.write_header().expect("a header");
+    writer.write_image_data(pixels).expect("as many pixels");
+    writer.finish().expect("the file can be finished");
+}
+
+/// Reads a picture of eight-bit RGB: width, height, and pixels row by row from the top.
+pub fn read_png(path: &Path) -> (usize, usize, Vec<[u8; 3]>) {
+    let file = std::io::BufReader::new(std::fs::File::open(path).expect("the file is there"));
+    let mut reader = png::Decoder::new(file).read_info().expect("a PNG");
+    let mut bytes = vec![0; reader.output_buffer_size().expect("a size")];
+    let info = reader.next_frame(&mut bytes).expect("pixels");
+    assert_eq!(info.color_type, png::ColorType::Rgb);
+    let pixels = bytes.chunks_exact(3).map(|p| [p[0], p[1], p[2]]).collect();
+    (info.width as usize, info.height as usize, pixels)
+}

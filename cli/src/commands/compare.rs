@@ -1,16 +1,34 @@
 //! `sparc compare`.
 
-use crate::args::Compare;
 use crate::batch;
 use crate::codec;
-use crate::fault::{Failure, Fault};
-use crate::measures;
+use crate::fault::{Failure, Fault, OfFile};
 use crate::models::{self, Given};
 use crate::output;
-use codec_audio::{file as read, Clip};
+use clap::Args;
+use codec_audio::{file as read, Pcm};
+use codec_metrics::Measure;
 use serde_json::{json, Map};
 use std::fmt::Write;
 use std::path::Path;
+use std::path::PathBuf;
+
+/// `sparc compare`.
+#[derive(Debug, Args)]
+pub struct Compare {
+    /// The original
+    #[arg(value_name = "REF")]
+    pub reference: PathBuf,
+    /// What became of it: audio or .sparc
+    #[arg(value_name = "DEC")]
+    pub decoded: PathBuf,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Model file, where DEC is a .sparc file that needs one
+    #[arg(long, value_name = "FILE")]
+    pub model: Option<PathBuf>,
+}
 
 /// Prints how far one file is from another.
 pub fn run(args: &Compare) -> Vec<Failure> {
@@ -22,31 +40,27 @@ fn measure(args: &Compare) -> Result<Vec<Failure>, Failure> {
     let (reference, _) = load(&args.reference, &model)?;
     let (decoded, concealed) = load(&args.decoded, &model)?;
     let name = batch::name(&args.decoded);
-    let measures = measures::compare(&reference, &decoded).map_err(|fault| fault.of(&name))?;
+    let found = codec_metrics::compare(&reference, &decoded, &Measure::ALL).of(&name)?;
     let text = if args.json {
-        let value = |m: &measures::Measure| m.as_ref().map_or(json!(null), |v| json!(v));
-        let mut object: Map<_, _> = measures
-            .all
+        let mut object: Map<_, _> = found
+            .values
             .iter()
-            .map(|(n, m)| (n.to_string(), value(m)))
+            .map(|(measure, value)| (measure.name().to_string(), json!(value.as_ref().ok())))
             .collect();
-        object.insert("samples".into(), json!(measures.samples));
-        object.insert("difference_in_samples".into(), json!(measures.difference));
+        object.insert("samples".into(), json!(found.samples));
+        object.insert("difference_in_samples".into(), json!(found.difference));
         format!("{:#}\n", json!(object))
     } else {
         let mut text = String::new();
-        for (name, measure) in &measures.all {
-            let _ = match measure {
+        for (measure, value) in &found.values {
+            let name = measure.name();
+            let _ = match value {
                 Ok(value) => writeln!(text, "{name:<22} {value:.4}"),
                 Err(reason) => writeln!(text, "{name:<22} - ({reason})"),
             };
         }
-        if measures.difference != 0 {
-            let _ = writeln!(
-                text,
-                "length differs by      {} samples",
-                measures.difference
-            );
+        if found.difference != 0 {
+            let _ = writeln!(text, "length differs by      {} samples", found.difference);
         }
         text
     };
@@ -58,7 +72,7 @@ fn measure(args: &Compare) -> Result<Vec<Failure>, Failure> {
 }
 
 /// A clip from audio, or from a `.sparc` file by decoding it.
-fn load(path: &Path, model: &Given) -> Result<(Clip, Option<String>), Failure> {
+fn load(path: &Path, model: &Given) -> Result<(Pcm, Option<String>), Failure> {
     let load = || {
         let bytes = read::bytes(path)?;
         if read::is_sparc(&bytes) {

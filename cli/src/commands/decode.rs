@@ -1,12 +1,26 @@
 //! `sparc decode`.
 
-use crate::args::Decode;
 use crate::batch::{self, Job};
 use crate::codec;
 use crate::fault::{Failure, Fault, OfFile};
 use crate::models;
 use crate::output;
+use clap::Args;
 use codec_audio::{file as read, wav};
+use std::path::PathBuf;
+
+/// `sparc decode`.
+#[derive(Debug, Args)]
+pub struct Decode {
+    #[command(flatten)]
+    pub files: batch::Files,
+    /// Model file, for streams that name one that is neither built in nor embedded
+    #[arg(long, value_name = "FILE")]
+    pub model: Option<PathBuf>,
+    /// Write 32-bit floats instead of 16-bit integers
+    #[arg(long)]
+    pub float: bool,
+}
 
 /// Decodes every input.
 pub fn run(args: &Decode, quiet: bool) -> Vec<Failure> {

@@ -1,12 +1,22 @@
 //! `sparc encode`.
 
-use crate::args::Encode;
+use crate::args::Coding;
 use crate::batch::{self, Job};
 use crate::codec;
 use crate::coding;
 use crate::fault::{Failure, OfFile};
 use crate::models;
 use crate::output;
+use clap::Args;
+
+/// `sparc encode`.
+#[derive(Debug, Args)]
+pub struct Encode {
+    #[command(flatten)]
+    pub files: batch::Files,
+    #[command(flatten)]
+    pub coding: Coding,
+}
 
 /// Encodes every input.
 pub fn run(args: &Encode, quiet: bool) -> Vec<Failure> {

@@ -1,11 +1,11 @@
 //! `sparc inspect`.
 
-use crate::args::Inspect;
 use crate::batch;
 use crate::codec;
 use crate::fault::{Failure, Fault};
 use crate::models::{self, Loaded};
 use crate::output;
+use clap::Args;
 use codec_audio::file as read;
 use codec_format::header::{Header, MaskKind, PhaseKind, ValueCoding, WindowKind};
 use codec_format::inspect::{layout, ChunkInfo};
@@ -14,6 +14,18 @@ use codec_format::{LayerBits, Limits, MODEL_SIGNATURE};
 use serde_json::{json, Map, Value};
 use std::fmt::Write;
 use std::path::Path;
+use std::path::PathBuf;
+
+/// `sparc inspect`.
+#[derive(Debug, Args)]
+pub struct Inspect {
+    /// A .sparc file or a model file, or `-`
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// Prints what a file is made of.
 pub fn run(args: &Inspect) -> Vec<Failure> {

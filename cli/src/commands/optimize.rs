@@ -3,11 +3,12 @@
 use crate::args::{parse_sparsity, PhaseChoice};
 use crate::batch;
 use crate::codec;
-use crate::fault::{Failure, Fault, OfFile, EXIT_CODES};
+use crate::fault::{Failure, Fault, OfFile};
+use crate::mask;
 use crate::models::{self, Loaded};
 use crate::output;
 use clap::{Args, ValueEnum};
-use codec_audio::{file as read, resample, Clip};
+use codec_audio::{file as read, resample, Pcm};
 use codec_core::encode::{Policy, Settings};
 use codec_format::header::PhaseKind;
 use codec_format::symbols::Mask;
@@ -22,13 +23,12 @@ const LONGEST: f64 = 30.0;
 
 /// `sparc optimize`.
 #[derive(Debug, Args)]
-#[command(after_help = EXIT_CODES)]
 pub struct Optimize {
     /// Audio file, mono
     #[arg(value_name = "IN")]
     pub input: PathBuf,
-    /// Where the result goes: MASK.pbm, as `encode --mask` takes it, or FILE.sparc; may be given twice
-    #[arg(short, long, required = true, value_name = "MASK.pbm|FILE.sparc")]
+    /// Where the result goes: MASK.png, as `encode --mask` takes it, or FILE.sparc; may be given twice
+    #[arg(short, long, required = true, value_name = "MASK.png|FILE.sparc")]
     pub out: Vec<PathBuf>,
     /// How to search
     #[arg(long, value_enum, default_value_t = Method::Genetic)]
@@ -220,7 +220,7 @@ fn optimize(args: &Optimize, quiet: bool) -> Result<(), Failure> {
     for path in &args.out {
         let bytes = match kind(path) {
             Some(Kind::Stream) => work.file(&found.policy, args.embed_model).map_err(failed)?,
-            _ => pbm(&found.mask, work.problem.bins()),
+            _ => mask::write(&found.mask, work.problem.bins()).of(path.display())?,
         };
         output::write(path, &bytes).map_err(|fault| fault.of(path.display()))?;
     }
@@ -236,7 +236,7 @@ enum Kind {
 
 fn kind(path: &Path) -> Option<Kind> {
     match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
-        "pbm" => Some(Kind::Image),
+        "png" => Some(Kind::Image),
         "sparc" => Some(Kind::Stream),
         _ => None,
     }
@@ -248,7 +248,7 @@ fn check(args: &Optimize) -> Result<(), Failure> {
     for path in &args.out {
         if kind(path).is_none() {
             return arguments(format!(
-                "{}: the output must be named .pbm (the mask) or .sparc (the file)",
+                "{}: the output must be named .png (the mask) or .sparc (the file)",
                 path.display()
             ));
         }
@@ -285,7 +285,7 @@ fn check(args: &Optimize) -> Result<(), Failure> {
 }
 
 /// A clip that can be worked on.
-fn checked(clip: Clip) -> Result<Clip, Fault> {
+fn checked(clip: Pcm) -> Result<Pcm, Fault> {
     if clip.channels.len() != 1 {
         return Err(Fault::Input(format!(
             "has {} channels; masks are optimised for one",
@@ -464,23 +464,6 @@ fn checkpoint_of(out: &Path) -> PathBuf {
     name.into()
 }
 
-/// A mask as a PBM image (P4): one column a frame, one row a bin, the lowest bin at the bottom, black where the
-/// pixel is kept.
-fn pbm(mask: &Mask, bins: usize) -> Vec<u8> {
-    let frames = mask.len() / bins.max(1);
-    let mut out = format!("P4\n{frames} {bins}\n").into_bytes();
-    for bin in (0..bins).rev() {
-        let mut row = vec![0u8; frames.div_ceil(8)];
-        for frame in 0..frames {
-            if mask[frame * bins + bin] {
-                row[frame / 8] |= 0x80 >> (frame % 8);
-            }
-        }
-        out.extend(row);
-    }
-    out
-}
-
 /// The measures of every mask, side by side.
 fn table(rows: &[Row], seconds: f64) -> String {
     let width = rows.iter().map(|r| r.name.len()).max().unwrap_or(0);
@@ -529,17 +512,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mask_images_have_the_lowest_bin_at_the_bottom() {
-        // Two frames of three bins; the first frame's second bin and the second frame's lowest are kept.
-        let mask: Mask = [false, true, false, true, false, false]
-            .into_iter()
-            .collect();
-        assert_eq!(pbm(&mask, 3), b"P4\n2 3\n\x00\x80\x40");
-    }
-
-    #[test]
     fn outputs_are_told_by_their_names() {
-        assert_eq!(kind(Path::new("a/b.PBM")), Some(Kind::Image));
+        assert_eq!(kind(Path::new("a/b.PNG")), Some(Kind::Image));
         assert_eq!(kind(Path::new("x.sparc")), Some(Kind::Stream));
         assert_eq!(kind(Path::new("x.wav")), None);
         assert_eq!(kind(Path::new("x")), None);

@@ -1,18 +1,36 @@
 //! `sparc plot`.
 
-use crate::args::Plot;
 use crate::batch;
 use crate::codec::{self, Stream};
 use crate::fault::{Failure, Fault, OfFile};
 use crate::models::{self, Given};
 use crate::output;
 use crate::progress::Progress;
-use codec_audio::{file as read, resample, Clip};
+use clap::Args;
+use codec_audio::{file as read, resample, Pcm};
 use codec_core::encode::{self, Analysis, Settings, Target};
 use codec_format::header::{PhaseKind, Signal};
 use codec_format::symbols::Segment;
 use codec_lab::figure::{self, Figure};
 use ndarray::Array2;
+use std::path::PathBuf;
+
+/// `sparc plot`.
+#[derive(Debug, Args)]
+pub struct Plot {
+    /// Audio or .sparc
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The picture to write
+    #[arg(value_name = "OUT.png")]
+    pub out: PathBuf,
+    /// Channel to draw, from 0
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub channel: usize,
+    /// Model file, where FILE is a .sparc file that needs one
+    #[arg(long, value_name = "FILE")]
+    pub model: Option<PathBuf>,
+}
 
 /// Range of the level scale in dB, below the loudest pixel.
 const RANGE: f32 = 80.0;
@@ -47,7 +65,7 @@ pub fn run(args: &Plot, quiet: bool) -> Vec<Failure> {
 }
 
 /// A clip as the encoder sees it: its log-power image on the coded grid and the ridges it would keep.
-pub fn of_clip(clip: &Clip, channel: usize, name: &str) -> Result<Vec<u8>, Fault> {
+pub fn of_clip(clip: &Pcm, channel: usize, name: &str) -> Result<Vec<u8>, Fault> {
     let settings = Settings::speech();
     let samples = pick(&clip.channels, channel)?;
     let wanted = resample::length(samples.len() as u64, clip.rate, settings.rate) as usize;

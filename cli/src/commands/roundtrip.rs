@@ -1,25 +1,45 @@
 //! `sparc roundtrip`.
 
-use crate::args::Roundtrip;
+use crate::args::Coding;
 use crate::batch;
 use crate::codec;
 use crate::coding;
 use crate::commands::plot;
 use crate::fault::{Failure, Fault, OfFile};
-use crate::measures::{self, Measures};
 use crate::models::{self, Given};
 use crate::output::{self, in_folder};
 use crate::progress::Progress;
+use clap::Args;
 use codec_audio::wav;
+use codec_metrics::{Comparison, Measure};
 use std::path::Path;
+use std::path::PathBuf;
 use std::time::Instant;
+
+/// `sparc roundtrip`.
+#[derive(Debug, Args)]
+pub struct Roundtrip {
+    /// Audio files
+    #[arg(required = true, value_name = "IN")]
+    pub inputs: Vec<PathBuf>,
+    /// Folder for the .sparc files, decoded WAVs and pictures
+    #[arg(
+        short = 'd',
+        long,
+        value_name = "DIR",
+        default_value = "sparc-roundtrip"
+    )]
+    pub out_dir: PathBuf,
+    #[command(flatten)]
+    pub coding: Coding,
+}
 
 /// One line of the table.
 struct Row {
     name: String,
     seconds: f64,
     bytes: usize,
-    measures: Measures,
+    measures: Comparison,
     encoding: f64,
     decoding: f64,
 }
@@ -85,7 +105,7 @@ fn one(args: &Roundtrip, input: &Path, quiet: bool, progress: &Progress) -> Resu
     let decoding = start.elapsed().as_secs_f64();
 
     progress.say(format!("{name}: measuring and drawing"));
-    let measures = measures::compare(&clip, &decoded).map_err(of_input)?;
+    let measures = codec_metrics::compare(&clip, &decoded, &MEASURES.map(|m| m.0)).of(&name)?;
     let picture = in_folder(&args.out_dir, input, "png");
     let png = plot::of_stream(&stream, &given, 0, &name).map_err(of_input)?;
     let wav = wav::write(&decoded, wav::Depth::Pcm16).of(&name)?;
@@ -107,12 +127,12 @@ fn one(args: &Roundtrip, input: &Path, quiet: bool, progress: &Progress) -> Resu
     })
 }
 
-/// Columns of the measures, by name and heading.
-const MEASURES: [(&str, &str); 4] = [
-    (measures::PESQ_WB, "PESQ-WB"),
-    (measures::PESQ_NB, "PESQ-NB"),
-    (measures::STOI, "STOI"),
-    (measures::LOG_SPECTRAL, "LSE dB^2"),
+/// Columns of the measures, with their headings.
+const MEASURES: [(Measure, &str); 4] = [
+    (Measure::PesqWb, "PESQ-WB"),
+    (Measure::PesqNb, "PESQ-NB"),
+    (Measure::Stoi, "STOI"),
+    (Measure::LogSpectral, "LSE dB^2"),
 ];
 
 fn table(rows: &[Row]) -> String {
@@ -136,8 +156,8 @@ fn table(rows: &[Row]) -> String {
             "{:<width$} {:>8.2} {:>8} {rate:>7.2}",
             row.name, row.seconds, row.bytes
         );
-        for (name, _) in MEASURES {
-            text += &match row.measures.get(name) {
+        for (measure, _) in MEASURES {
+            text += &match row.measures.get(measure) {
                 Some(value) => format!(" {value:>9.3}"),
                 None => format!(" {:>9}", "-"),
             };

@@ -9,6 +9,7 @@ use codec_format::header::{Header, ModelId, Signal};
 use codec_format::model::Model;
 use codec_format::symbols::Segment;
 use codec_format::{Event, Limits, StreamReader};
+use codec_metrics::Measure;
 use codec_train::{Error, Result};
 use ndarray::Array2;
 
@@ -88,49 +89,15 @@ impl Measured {
     pub fn of_sound(clip: &[f32], decoded: &[f32], rate: u32) -> Measured {
         let len = clip.len().min(decoded.len());
         let (x, y) = (&clip[..len], &decoded[..len]);
-        let narrow = |x: &[f32]| {
-            if rate == 16_000 {
-                halved(x)
-            } else {
-                x.to_vec()
-            }
-        };
+        let of = |measure: Measure| measure.between(x, y, rate).ok();
         Measured {
             seconds: clip.len() as f64 / f64::from(rate),
-            pesq_wb: codec_metrics::pesq_wb(x, y).ok(),
-            pesq_nb: codec_metrics::pesq_nb(&narrow(x), &narrow(y), 8_000).ok(),
-            stoi: codec_metrics::stoi(x, y, rate).ok(),
+            pesq_wb: of(Measure::PesqWb),
+            pesq_nb: of(Measure::PesqNb),
+            stoi: of(Measure::Stoi),
             ..Measured::default()
         }
     }
-}
-
-/// Every second sample, after a low-pass filter that is flat to 3.8 kHz of 16 and 80 dB down from 4.2.
-#[must_use]
-pub fn halved(x: &[f32]) -> Vec<f32> {
-    const HALF: i64 = 128;
-    let tap = |k: i64| {
-        let t = k as f64;
-        let sinc = if k == 0 {
-            0.5
-        } else {
-            (std::f64::consts::PI * t / 2.0).sin() / (std::f64::consts::PI * t)
-        };
-        let turn = std::f64::consts::PI * t / (HALF + 1) as f64;
-        let blackman = 0.42 + 0.5 * turn.cos() + 0.08 * (2.0 * turn).cos();
-        (sinc * blackman) as f32
-    };
-    let taps: Vec<f32> = (-HALF..=HALF).map(tap).collect();
-    (0..x.len() as i64)
-        .step_by(2)
-        .map(|at| {
-            let from = (at - HALF).max(0);
-            let to = (at + HALF + 1).min(x.len() as i64);
-            (from..to)
-                .map(|i| x[i as usize] * taps[(i - at + HALF) as usize])
-                .sum()
-        })
-        .collect()
 }
 
 /// A `.sparc` file, read back.
@@ -327,20 +294,6 @@ impl<'a> Subject<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn halving_keeps_what_is_below_four_kilohertz_and_nothing_else() {
-        let tone = |hz: f32| -> Vec<f32> {
-            (0..8000)
-                .map(|i| (std::f32::consts::TAU * hz * i as f32 / 16_000.0).sin())
-                .collect()
-        };
-        let power = |x: &[f32]| x[500..3500].iter().map(|x| x * x).sum::<f32>() / 3000.0;
-        assert!((power(&halved(&tone(1_000.0))) - 0.5).abs() < 1e-3);
-        assert!((power(&halved(&tone(3_700.0))) - 0.5).abs() < 1e-2);
-        assert!(power(&halved(&tone(4_300.0))) < 1e-6);
-        assert_eq!(halved(&[0.0; 7]).len(), 4);
-    }
 
     #[test]
     fn errors_below_the_floor_do_not_count() {

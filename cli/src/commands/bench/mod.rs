@@ -2,32 +2,58 @@
 
 mod opus;
 
-use crate::args::Bench;
+use crate::args::parse_bitrate;
 use crate::batch;
 use crate::codec;
 use crate::fault::{Failure, Fault};
-use crate::measures::{self, Measures};
 use crate::models::{self, Given, Loaded};
 use crate::output;
 use crate::progress::Progress;
-use codec_audio::{file as read, Clip};
+use clap::Args;
+use codec_audio::{file as read, Pcm};
 use codec_core::encode::profile::Effort;
 use codec_core::encode::{Settings, Target};
 use codec_lab::figure::chart::{sheet, Line, Lines, Panel};
+use codec_metrics::{Comparison, Measure};
 use rayon::prelude::*;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+/// `sparc bench`.
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// Folder of audio files
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Targets in bits a second
+    #[arg(long, value_name = "BPS,...", value_delimiter = ',', value_parser = parse_bitrate,
+        default_value = "3000,4500,6000,7500,9000,12000")]
+    pub rates: Vec<u32>,
+    /// Measure Opus too, by ffmpeg with libopus (narrow band below about 9 kbit/s)
+    #[arg(long)]
+    pub opus: bool,
+    /// Targets for Opus
+    #[arg(long, value_name = "BPS,...", value_delimiter = ',', value_parser = parse_bitrate,
+        default_value = "6000,8000,10000,12000,16000")]
+    pub opus_rates: Vec<u32>,
+    /// Folder for bench.csv and bench.png
+    #[arg(short = 'd', long, value_name = "DIR")]
+    pub out_dir: Option<PathBuf>,
+    /// Model file that completes the image, or `none` [default: the built-in one]
+    #[arg(long, value_name = "FILE")]
+    pub model: Option<PathBuf>,
+}
+
 /// A clip that was read, and where from.
 struct Source {
     path: PathBuf,
-    clip: Clip,
+    clip: Pcm,
 }
 
 /// What a clip became.
 struct Coded {
     kilobits: f64,
-    measures: Measures,
+    measures: Comparison,
 }
 
 /// One codec at one rate, over all clips: a line of the table.
@@ -40,11 +66,11 @@ struct Row {
     clips: usize,
 }
 
-/// The measures shown: name, heading, digits.
-const SHOWN: [(&str, &str, usize); 3] = [
-    (measures::PESQ_WB, "PESQ-WB", 3),
-    (measures::PESQ_NB, "PESQ-NB", 3),
-    (measures::STOI, "STOI", 4),
+/// The measures shown, their headings and digits.
+const SHOWN: [(Measure, &str, usize); 3] = [
+    (Measure::PesqWb, "PESQ-WB", 3),
+    (Measure::PesqNb, "PESQ-NB", 3),
+    (Measure::Stoi, "STOI", 4),
 ];
 
 /// Takes every clip of a folder through the codec at every rate and prints the means.
@@ -91,7 +117,11 @@ fn bench(args: &Bench, quiet: bool) -> Result<Vec<Failure>, Failure> {
                     .and_then(|(bytes, decoded)| {
                         Ok(Coded {
                             kilobits: codec::kilobits(bytes, source.clip.seconds()),
-                            measures: measures::compare(&source.clip, &decoded)?,
+                            measures: codec_metrics::compare(
+                                &source.clip,
+                                &decoded,
+                                &SHOWN.map(|s| s.0),
+                            )?,
                         })
                     })
                     .map_err(|fault| fault.of(batch::name(&source.path)))
@@ -161,11 +191,11 @@ fn sources(folder: &Path) -> Result<(Vec<Source>, Vec<Failure>), Failure> {
 
 /// A clip through the codec: the bytes of the whole file, and what comes out.
 fn sparc(
-    clip: &Clip,
+    clip: &Pcm,
     bitrate: u32,
     model: Option<&Loaded>,
     given: &Given,
-) -> Result<(usize, Clip), Fault> {
+) -> Result<(usize, Pcm), Fault> {
     let channels = clip.channels.len().max(1) as u32;
     let target = Target::Bitrate(bitrate);
     let candidates = Settings::speech_candidates(bitrate / channels, Effort::Default);
@@ -186,7 +216,7 @@ fn mean(codec: &'static str, target: u32, coded: &[Coded]) -> Option<Row> {
     for one in coded {
         let values: Option<Vec<f64>> = SHOWN
             .iter()
-            .map(|(name, _, _)| one.measures.get(name))
+            .map(|(measure, _, _)| one.measures.get(*measure))
             .collect();
         let Some(values) = values else { continue };
         row.clips += 1;
@@ -280,16 +310,16 @@ mod tests {
     use super::*;
 
     fn coded(kilobits: f64, pesq: Option<f64>) -> Coded {
-        let measure = |value: Option<f64>| value.ok_or_else(|| "not defined".to_string());
+        let undefined = codec_metrics::Error::NoSpeech { measure: "PESQ" };
         Coded {
             kilobits,
-            measures: Measures {
+            measures: Comparison {
                 samples: 1,
                 difference: 0,
-                all: vec![
-                    (measures::PESQ_WB, measure(pesq)),
-                    (measures::PESQ_NB, Ok(3.0)),
-                    (measures::STOI, Ok(0.9)),
+                values: vec![
+                    (Measure::PesqWb, pesq.ok_or(undefined)),
+                    (Measure::PesqNb, Ok(3.0)),
+                    (Measure::Stoi, Ok(0.9)),
                 ],
             },
         }

@@ -1,13 +1,11 @@
 //! Opus through `ffmpeg`, for comparison.
 
 use crate::fault::Fault;
-use codec_audio::{file as read, resample, wav, Clip};
+use codec_audio::{file as read, wav, Pcm};
+use codec_metrics::aligned;
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-
-/// Longest shift looked for between a clip and what Opus made of it, in samples.
-const LONGEST_SHIFT: usize = 400;
 
 /// Whether `ffmpeg` with libopus and `ffprobe` are there.
 pub fn check() -> Result<(), Fault> {
@@ -24,7 +22,7 @@ pub fn check() -> Result<(), Fault> {
 
 /// A clip through Opus at a target of `bitrate` bits a second (variable rate, tuned for speech): the bytes
 /// of its packets, the container not counted, and what comes out, at the clip's rate.
-pub fn code(clip: &Clip, bitrate: u32) -> Result<(usize, Clip), Fault> {
+pub fn code(clip: &Pcm, bitrate: u32) -> Result<(usize, Pcm), Fault> {
     let folder = tempfile::tempdir()
         .map_err(|e| Fault::Output(format!("no folder for Opus: {}", read::reason(&e))))?;
     let [source, coded, decoded] = ["in.wav", "x.opus", "out.wav"].map(|n| folder.path().join(n));
@@ -54,22 +52,11 @@ pub fn code(clip: &Clip, bitrate: u32) -> Result<(usize, Clip), Fault> {
         .chain([decoded.as_os_str()]);
     call("ffmpeg", arguments)?;
     let out = read::bytes(&decoded).and_then(read::clip)?;
-    let channels = clip
-        .channels
-        .iter()
-        .zip(&out.channels)
-        .map(|(x, y)| {
-            let y = resample::channel(
-                y,
-                out.rate,
-                clip.rate,
-                resample::length(y.len() as u64, out.rate, clip.rate) as usize,
-            )?;
-            Ok(aligned(x, &y))
-        })
-        .collect::<Result<Vec<_>, Fault>>()?;
+    let out = out.resampled(clip.rate)?;
+    let channels = clip.channels.iter().zip(&out.channels);
+    let channels = channels.map(|(x, y)| aligned(x, y)).collect();
     let rate = clip.rate;
-    Ok((packets(&coded)?, Clip { rate, channels }))
+    Ok((packets(&coded)?, Pcm { rate, channels }))
 }
 
 /// Bytes of all packets of a file.
@@ -88,29 +75,6 @@ fn packets(path: &Path) -> Result<usize, Fault> {
         .split(|c: char| !c.is_ascii_digit())
         .filter_map(|size| size.parse::<usize>().ok())
         .sum())
-}
-
-/// `y` shifted to where it agrees best with `x`, as long as `x`: PESQ and STOI must not judge a delay.
-fn aligned(x: &[f32], y: &[f32]) -> Vec<f32> {
-    let at = |i: isize| {
-        usize::try_from(i)
-            .ok()
-            .and_then(|i| y.get(i))
-            .copied()
-            .unwrap_or(0.0)
-    };
-    let likeness = |shift: isize| -> f64 {
-        x.iter()
-            .enumerate()
-            .map(|(i, &x)| f64::from(x) * f64::from(at(i as isize + shift)))
-            .sum()
-    };
-    let longest = LONGEST_SHIFT as isize;
-    let best = (-longest..=longest)
-        .map(|shift| (likeness(shift), shift))
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map_or(0, |(_, shift)| shift);
-    (0..x.len() as isize).map(|i| at(i + best)).collect()
 }
 
 /// Runs a program to its end.
@@ -134,17 +98,6 @@ fn call(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_delay_is_taken_back() {
-        let x: Vec<f32> = (0..2000).map(|i| ((i * i) as f32 * 1e-3).sin()).collect();
-        let delayed: Vec<f32> = std::iter::repeat_n(0.0, 37)
-            .chain(x.iter().copied())
-            .collect();
-        assert_eq!(aligned(&x, &delayed), x);
-        let early = &x[12..];
-        assert_eq!(aligned(&x, early)[12..], x[12..]);
-    }
 
     #[test]
     fn a_program_that_is_not_there_is_named() {
