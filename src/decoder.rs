@@ -1,5 +1,8 @@
 //! Bytes in, PCM out: a stream that arrives in pieces, a whole file, or a part of one.
 
+#[cfg(feature = "std")]
+mod range;
+
 use crate::error::{Error, Result};
 use crate::intake::{Intake, Step};
 use crate::models::Networks;
@@ -11,6 +14,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 use codec_format::header::Header;
 use codec_format::Limits;
+#[cfg(feature = "std")]
+pub use range::decode_range;
 
 /// What a decoder accepts, and which networks it has.
 #[derive(Debug, Clone)]
@@ -84,6 +89,9 @@ pub struct Decoder {
     intake: Intake,
     resample: bool,
     running: Option<Running>,
+    /// Sample of the whole output that is given out first.
+    #[cfg(feature = "std")]
+    first: u64,
     ready: Vec<Vec<f32>>,
 }
 
@@ -113,6 +121,8 @@ impl Decoder {
             intake,
             resample: decoding.resample && cfg!(feature = "std"),
             running: None,
+            #[cfg(feature = "std")]
+            first: 0,
             ready: Vec::new(),
         }
     }
@@ -237,7 +247,7 @@ impl Decoder {
         #[cfg(feature = "std")]
         if let Some(mut resampler) = resampler {
             self.append(resampler.push(&slices(&rest))?);
-            self.append(resampler.finish(total)?);
+            self.append(resampler.finish(total.saturating_sub(self.first))?);
             return Ok(());
         }
         self.append(rest);

@@ -4,6 +4,9 @@ use crate::error::{Error, Result};
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+#[cfg(feature = "networks")]
+use codec_core::encode::Policy;
+use codec_core::encode::Settings;
 use codec_format::header::ModelId;
 use codec_format::model::Model;
 use codec_format::{model_file, Limits};
@@ -35,28 +38,21 @@ impl Network {
             file: file.to_vec(),
         })
     }
+
+    /// Whether it was made for the grid of these settings.
+    #[must_use]
+    pub fn fits(&self, settings: &Settings) -> bool {
+        self.model.stft == settings.stft && self.model.rate == settings.rate
+    }
 }
 
 /// The networks a decoder may use, and the order it looks for them: those given, the one within the stream, those built in.
-#[derive(Debug, Clone)]
+///
+/// [`Networks::default`] has those built in, and those that streams bring along.
+#[derive(Debug, Clone, Default)]
 pub struct Networks {
     given: Vec<Arc<Network>>,
-    /// Whether streams may bring one along.
-    pub(crate) embedded: bool,
-    built_in: bool,
     pub(crate) interpolate: bool,
-}
-
-impl Default for Networks {
-    /// Those built in, and those within streams.
-    fn default() -> Self {
-        Networks {
-            given: Vec::new(),
-            embedded: true,
-            built_in: true,
-            interpolate: false,
-        }
-    }
 }
 
 impl Networks {
@@ -71,8 +67,8 @@ impl Networks {
     #[must_use]
     pub fn none() -> Self {
         Networks {
+            given: Vec::new(),
             interpolate: true,
-            ..Networks::default()
         }
     }
 
@@ -83,8 +79,8 @@ impl Networks {
         embedded: Option<&Arc<Network>>,
     ) -> Option<Arc<Network>> {
         let of_id = |network: &&Arc<Network>| network.id == id;
-        let given = self.given.iter().chain(embedded).find(of_id).cloned();
-        given.or_else(|| if self.built_in { by_id(id) } else { None })
+        let found = self.given.iter().chain(embedded).find(of_id).cloned();
+        found.or_else(|| by_id(id))
     }
 }
 
@@ -167,4 +163,31 @@ pub fn name_of(id: ModelId) -> Option<&'static str> {
     names()
         .into_iter()
         .find(|name| by_name(name).is_some_and(|network| network.id == id))
+}
+
+/// The built-in network that fits these settings: of several the one trained nearest to their sparsity.
+pub(crate) fn built_in_for(settings: &Settings) -> Option<Arc<Network>> {
+    #[cfg(feature = "networks")]
+    {
+        let wanted = match &settings.policy {
+            Policy::Uniform { sparsity, .. } | Policy::Energy { sparsity } => *sparsity,
+            Policy::Explicit { mask, .. } => mask.count_zeros() as f32 / mask.len().max(1) as f32,
+            Policy::Ridge { .. } => 1.0,
+        };
+        let far = |at: usize| {
+            BUILT_IN[at]
+                .sparsity
+                .map_or(0.0, |s: f32| (s - wanted).abs())
+        };
+        (0..BUILT_IN.len())
+            .filter_map(|at| Some((at, load(at)?)))
+            .filter(|(_, network)| network.fits(settings))
+            .min_by(|a, b| far(a.0).total_cmp(&far(b.0)))
+            .map(|(_, network)| network)
+    }
+    #[cfg(not(feature = "networks"))]
+    {
+        let _ = settings;
+        None
+    }
 }

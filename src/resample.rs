@@ -35,7 +35,8 @@ pub struct Resampler {
     pending: Vec<Vec<f32>>,
     /// Samples still to drop: the filter's delay.
     delay: usize,
-    /// Samples given out, per channel.
+    /// Samples taken and given out, per channel.
+    taken: u64,
     given: u64,
 }
 
@@ -69,8 +70,15 @@ impl Resampler {
             delay: filter.as_ref().map_or(0, |filter| filter.output_delay()),
             filter,
             pending: vec![Vec::new(); channels],
+            taken: 0,
             given: 0,
         })
+    }
+
+    /// Samples per channel taken so far.
+    #[must_use]
+    pub fn taken(&self) -> u64 {
+        self.taken
     }
 
     /// Takes the next samples, one slice per channel, and returns those that became final.
@@ -101,6 +109,7 @@ impl Resampler {
                 }
             }
         }
+        self.taken += len as u64;
         self.given += out.first().map_or(0, Vec::len) as u64;
         Ok(out)
     }
@@ -159,6 +168,20 @@ impl Resampler {
     }
 }
 
+/// Samples at rate `from` that an output of the filter depends on, on either side; at least.
+pub(crate) fn reach(from: u32, to: u32) -> u64 {
+    2 * block(from, to) as u64
+}
+
+/// The greatest common divisor; at least 1.
+pub(crate) fn common(a: u64, b: u64) -> u64 {
+    if b == 0 {
+        a.max(1)
+    } else {
+        common(b, a % b)
+    }
+}
+
 fn failed(error: impl core::fmt::Display) -> Error {
     Error::Other(format!("resampling: {error}"))
 }
@@ -168,11 +191,7 @@ fn failed(error: impl core::fmt::Display) -> Error {
 /// Blocks must be whole on both sides; an even number of the smallest such blocks makes the filter's
 /// length even on both sides too, and its delay a whole number of samples.
 fn block(from: u32, to: u32) -> usize {
-    let (mut a, mut b) = (from as usize, to as usize);
-    while b > 0 {
-        (a, b) = (b, a % b);
-    }
-    let least = from as usize / a;
+    let least = (u64::from(from) / common(from.into(), to.into())) as usize;
     least * 1024usize.div_ceil(least).next_multiple_of(2)
 }
 

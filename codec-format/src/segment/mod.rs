@@ -201,6 +201,11 @@ impl SegmentCoder {
         Ok(layer_bits(&meter.cost))
     }
 
+    /// The index and the number of frames of the segment in a body.
+    pub(crate) fn place(&self, body: &[u8]) -> Result<(u32, usize)> {
+        self.read_place(&mut Cursor::new(body))
+    }
+
     /// The index and the number of frames at the start of a body (Spec §5.1).
     fn read_place(&self, cursor: &mut Cursor<'_>) -> Result<(u32, usize)> {
         let place = cursor.varint_up_to(u64::from(u32::MAX) << 1 | 1, "segment index")?;

@@ -71,6 +71,8 @@ pub struct StreamReader {
     next: u32,
     found: u64,
     frames: u64,
+    /// Segments before this one are checked, but not decoded.
+    first: u32,
     /// The last sound segment was short, so that none may follow.
     short: bool,
     /// Damage was reported since the last sound segment.
@@ -100,6 +102,7 @@ impl StreamReader {
             metadata_seen: false,
             model_seen: false,
             next: 0,
+            first: 0,
             found: 0,
             frames: 0,
             short: false,
@@ -124,6 +127,12 @@ impl StreamReader {
             self.start = 0;
         }
         self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Leaves out the segments before `first`: their bytes and their places are checked, but no event is made of them, and
+    /// no time is spent on their symbols.
+    pub fn skip_to(&mut self, first: u32) {
+        self.first = first;
     }
 
     /// Says that the stream has no more bytes.
@@ -381,7 +390,7 @@ impl StreamReader {
                 self.model_seen |= wanted && header.model == Some(ModelId::of(&body));
                 Ok((wanted && self.model_seen).then_some(Event::Model(body)))
             }
-            SEGM => Ok(Some(self.read_segment(&body, at, body_at))),
+            SEGM => Ok(self.read_segment(&body, at, body_at)),
             TAIL => {
                 let mut cursor = Cursor::new(&body);
                 let total = cursor.varint("total samples").map_err(place)?;
@@ -410,43 +419,47 @@ impl StreamReader {
         }
     }
 
-    /// The segment in a sound SEGM chunk, or what is wrong with it.
-    fn read_segment(&mut self, body: &[u8], at: u64, body_at: u64) -> Event {
+    /// The segment in a sound SEGM chunk, or what is wrong with it; nothing of one that is left out.
+    fn read_segment(&mut self, body: &[u8], at: u64, body_at: u64) -> Option<Event> {
         let index = self.next;
         match self.accept(body) {
-            Ok(segment) => Event::Segment(segment),
-            Err(error) => Event::DamagedSegment {
+            Ok(segment) => segment.map(Event::Segment),
+            Err(error) => Some(Event::DamagedSegment {
                 index,
                 at,
                 error: error.offset_by(body_at),
-            },
+            }),
         }
     }
 
-    /// Decodes a segment and checks its place in the stream (Spec §4.3).
-    fn accept(&mut self, body: &[u8]) -> Result<Segment> {
+    /// Checks a segment's place in the stream (Spec §4.3) and decodes it, unless it is left out.
+    fn accept(&mut self, body: &[u8]) -> Result<Option<Segment>> {
         let Some(coder) = &self.coder else {
             return Err(Error::Truncated {
                 what: "HEAD",
                 at: 0,
             });
         };
-        let segment = coder.decode(body)?;
+        let (index, frames) = coder.place(body)?;
         let rule = |holds: bool, what| holds.then_some(()).ok_or(Error::Malformed { what, at: 0 });
         let header = coder.header();
-        let index = segment.index;
         rule(
             index >= self.next && index < u32::MAX && !self.short,
             "segment index",
         )?;
         let length = u64::from(header.segment_frames);
-        let (first, frames) = (u64::from(index) * length, segment.frames() as u64);
+        let (first, frames) = (u64::from(index) * length, frames as u64);
         if let Some(total) = header.total_samples.or(self.total) {
             let left = header.frames_for(total).saturating_sub(first);
             rule(left > 0, "segment index")?;
             rule(frames == left.min(length), "segment frames")?;
         }
         self.check_lost(u64::from(index))?;
+        let segment = if index < self.first {
+            None
+        } else {
+            Some(coder.decode(body)?)
+        };
         self.short = frames < length;
         self.next = index + 1;
         self.found += 1;
