@@ -2,7 +2,8 @@
 
 mod support;
 
-use support::{arg, repository, sparc, sparc_with};
+use std::path::Path;
+use support::{arg, read_png, repository, sparc, sparc_with, write_wav};
 
 #[test]
 fn inspect_accounts_for_every_bit() {
@@ -77,40 +78,83 @@ fn inspect_reads_model_files() {
     assert!(!value["model_layers"].as_array().unwrap().is_empty());
 }
 
+/// Where a panel shows the loudest level: the middle of those pixels as a share of the panel's width and height from the
+/// lower left, and the share of the width that they reach over. The axes' area is where the map's colours are.
+fn loudest(path: &Path, panel: usize) -> (f64, f64, f64) {
+    let (width, height, pixels) = read_png(path);
+    // A title, then four panels of one height; at the right of each the scale.
+    assert_eq!((width, height), (1400, 44 + 4 * 250));
+    let (top, right) = (44 + 250 * panel, width - 90);
+    let places = |like: fn([u8; 3]) -> bool| -> Vec<(usize, usize)> {
+        (top..top + 250)
+            .flat_map(|y| (0..right).map(move |x| (x, y)))
+            .filter(|&(x, y)| like(pixels[y * width + x]))
+            .collect()
+    };
+    let ends = |all: &[usize]| (*all.iter().min().unwrap(), *all.iter().max().unwrap() + 1);
+    let split = |all: Vec<(usize, usize)>| -> (Vec<usize>, Vec<usize>) { all.into_iter().unzip() };
+    let night = split(places(|p| p == [6, 6, 26]));
+    let pale = split(places(|[r, g, b]| {
+        r > 240 && g > 200 && (100..200).contains(&b)
+    }));
+    let ((left, right), (top, bottom)) = (ends(&night.0), ends(&night.1));
+    let share = |x: f64, from: usize, to: usize| (x - from as f64) / (to - from) as f64;
+    let mean = |all: &[usize]| all.iter().sum::<usize>() as f64 / all.len() as f64 + 0.5;
+    let reach = ends(&pale.0);
+    (
+        share(mean(&pale.0), left, right),
+        1.0 - share(mean(&pale.1), top, bottom),
+        (reach.1 - reach.0) as f64 / (right - left) as f64,
+    )
+}
+
 #[test]
-fn plots_are_pictures() {
+fn plots_show_a_tone_where_it_is() {
     let folder = tempfile::tempdir().unwrap();
-    let (stream, picture) = (folder.path().join("x.sparc"), folder.path().join("x.png"));
-    let input = repository("samples/sweep.wav");
-    sparc(&["encode", arg(&input), arg(&stream)]).ok();
-    for file in [&input, &stream] {
-        sparc(&["plot", arg(file), arg(&picture)]).ok();
-        let decoder = png::Decoder::new(std::io::BufReader::new(
-            std::fs::File::open(&picture).unwrap(),
-        ));
-        let mut reader = decoder.read_info().unwrap();
-        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
-        let info = reader.next_frame(&mut pixels).unwrap();
-        assert!(info.width >= 1000 && info.height >= 800);
-        let colours: std::collections::HashSet<&[u8]> = pixels.chunks_exact(3).collect();
-        assert!(colours.len() > 200, "{} colours", colours.len());
-        std::fs::remove_file(&picture).unwrap();
+    let path = |name: &str| folder.path().join(name);
+    // Half a second of 3 kHz in the middle of two seconds.
+    let tone = |i: usize| match i {
+        12_000..20_000 => 0.5 * (i as f32 * 3_000.0 / 16_000.0 * std::f32::consts::TAU).sin(),
+        _ => 0.0,
+    };
+    write_wav(&path("in.wav"), 16_000, &[(0..32_000).map(tone).collect()]);
+    sparc(&["encode", arg(&path("in.wav")), arg(&path("x.sparc"))]).ok();
+    for file in ["in.wav", "x.sparc"] {
+        sparc(&["plot", arg(&path(file)), arg(&path("x.png"))]).ok();
+        let (x, y, reach) = loudest(&path("x.png"), 1);
+        assert!((x - 0.5).abs() < 0.03, "{file}: in the middle, not at {x}");
+        assert!((y - 3.0 / 8.0).abs() < 0.02, "{file}: 3 of 8 kHz, not {y}");
+        assert!(
+            (reach - 0.25).abs() < 0.06,
+            "{file}: a quarter, not {reach}"
+        );
+        std::fs::remove_file(path("x.png")).unwrap();
     }
 }
 
 #[test]
-fn help_documents_the_exit_codes() {
-    for arguments in [
-        &["--help"][..],
-        &["encode", "--help"],
-        &["decode", "--help"],
-    ] {
-        let text = sparc(arguments).ok().text();
-        assert!(
-            text.contains("Exit codes:") && text.contains("8  damaged segments"),
-            "{text}"
-        );
+fn every_help_tells_the_exit_codes() {
+    let text = sparc(&["--help"]).ok().text();
+    let list = text.split("Commands:").nth(1).expect("a list of commands");
+    let list = list.split("Options:").next().expect("it ends");
+    // Names are indented by two; what they do may go on below.
+    let names = list.lines().filter_map(|line| {
+        let name = line.strip_prefix("  ")?.split(' ').next()?;
+        (!name.is_empty() && name != "help").then_some(name)
+    });
+    let names: Vec<&str> = names.collect();
+    assert_eq!(names.len(), if cfg!(feature = "train") { 12 } else { 7 });
+    for name in names {
+        let help = sparc(&[name, "--help"]).ok().text();
+        assert!(help.contains(&format!("Usage: sparc {name}")), "{help}");
+        for code in 0..=8 {
+            assert!(
+                help.contains(&format!("\n  {code}  ")),
+                "{name}: {code} in {help}"
+            );
+        }
     }
+    assert!(text.contains("  8  damaged segments"), "{text}");
 }
 
 #[test]

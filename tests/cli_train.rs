@@ -5,7 +5,7 @@ mod support;
 
 use std::fs;
 use std::path::Path;
-use support::{arg, sparc, voice, write_wav};
+use support::{arg, read_png, sparc, voice, write_wav};
 
 const CONFIG: &str = r#"
 [model]
@@ -99,8 +99,15 @@ fn training_tells_its_schedule_its_skipped_files_and_what_codings_cost_and_draws
         assert!(text.lines().any(|line| line.starts_with(name)), "{text}");
     }
     assert_eq!(text.matches("written").count(), 1, "{text}");
-    let picture = fs::read(here.path().join("a.sparcmodel.png")).expect("a picture");
-    assert!(picture.starts_with(b"\x89PNG"));
+    let (width, height, pixels) = read_png(&here.path().join("a.sparcmodel.png"));
+    assert_eq!((width, height), (1000, 44 + 520));
+    // Training in blue, validation in orange, the best of it in green.
+    for colour in [[28, 66, 138], [206, 84, 42], [64, 138, 84]] {
+        assert!(
+            pixels.iter().filter(|&&p| p == colour).count() > 20,
+            "{colour:?}"
+        );
+    }
 }
 
 #[test]

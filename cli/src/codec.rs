@@ -1,16 +1,13 @@
-//! Between clips and the bytes of a `.sparc` file.
+//! From clips to the bytes of a `.sparc` file.
 
 use crate::fault::Fault;
-use crate::models::{self, Given, Loaded};
 use crate::progress::Progress;
-use codec_audio::{resample, Pcm, MAX_SAMPLES};
-use codec_core::decode::Decoder;
+use codec_audio::{resample, Pcm};
 use codec_core::encode::{encode_with, Candidate, Settings, Target};
-use codec_format::header::{Header, Signal};
-use codec_format::model::Model;
-use codec_format::symbols::Segment;
-use codec_format::{Error, Event, Limits, StreamReader};
+use codec_format::header::Signal;
+use codec_format::Limits;
 use rayon::prelude::*;
+use sparc::Network;
 
 /// Thousand bits a second of `bytes` bytes over `seconds` seconds.
 pub fn kilobits(bytes: usize, seconds: f64) -> f64 {
@@ -46,7 +43,7 @@ pub fn encode(
     candidates: &[Settings],
     target: Target,
     strict: bool,
-    model: Option<&Loaded>,
+    model: Option<&Network>,
     embed: bool,
 ) -> Result<Coded, Fault> {
     let Some(settings) = candidates.first() else {
@@ -97,186 +94,4 @@ pub fn encode(
         bytes: encoding.file(embedded)?,
         starved: encoding.starved,
     })
-}
-
-/// A `.sparc` file taken apart.
-#[derive(Debug)]
-pub struct Stream {
-    /// Its header.
-    pub header: Header,
-    /// Samples per channel of the source.
-    pub total: u64,
-    /// The model within it.
-    pub embedded: Option<Loaded>,
-    /// Bytes of the file.
-    pub size: usize,
-    /// The segments by index; `None` where one was lost.
-    pub parts: Vec<Option<Segment>>,
-    /// What is damaged, and where.
-    pub damage: Vec<Error>,
-}
-
-/// Lost segments that are concealed whatever the rest of the file is like.
-const CONCEALED_ANYWAY: usize = 60;
-
-/// Takes a file apart. Damage behind the header is noted, not an error, as long as the length is known.
-pub fn read(bytes: &[u8]) -> Result<Stream, Fault> {
-    let mut reader = StreamReader::new(&Limits::default());
-    reader.push(bytes);
-    reader.finish();
-    let (mut header, mut total, mut embedded) = (None, None, None);
-    let (mut segments, mut damage) = (Vec::<Segment>::new(), Vec::new());
-    // Whether damage came after the last sound segment.
-    let mut tail_damaged = false;
-    loop {
-        match reader.next_event() {
-            Ok(Some(Event::Header(found))) => header = Some(*found),
-            Ok(Some(Event::Model(file))) => embedded = Some(models::parse(file)?),
-            Ok(Some(Event::Segment(segment))) => {
-                segments.push(segment);
-                tail_damaged = false;
-            }
-            Ok(Some(Event::DamagedSegment { error, .. })) => {
-                damage.push(error);
-                tail_damaged = true;
-            }
-            Ok(Some(Event::End { total: found })) => total = Some(found),
-            Ok(Some(_)) => {}
-            Ok(None) => break,
-            // The last segments are there, but damaged.
-            Err(Error::Truncated {
-                what: "segments", ..
-            }) if tail_damaged => {
-                total = header
-                    .as_ref()
-                    .and_then(|header: &Header| header.total_samples);
-                break;
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-    let (Some(header), Some(total)) = (header, total) else {
-        return Err(Fault::Stream("ends before it tells its length".into()));
-    };
-    let samples = total.saturating_mul(u64::from(header.source.channels));
-    if samples.max(header.coded_samples(total)) > MAX_SAMPLES {
-        return Err(Fault::Limit(format!(
-            "{samples} samples exceed the limit of {MAX_SAMPLES}"
-        )));
-    }
-    // A few bytes must not claim hours that they do not hold.
-    let wanted = usize::try_from(header.segments_for(total)).unwrap_or(usize::MAX);
-    let lost = wanted.saturating_sub(segments.len());
-    if lost > CONCEALED_ANYWAY + 10 * segments.len() {
-        return Err(Fault::Stream(format!(
-            "{lost} of its {wanted} segments are missing"
-        )));
-    }
-    let mut stream = Stream {
-        header,
-        total,
-        embedded,
-        size: bytes.len(),
-        parts: vec![None; wanted],
-        damage,
-    };
-    for segment in segments {
-        let index = segment.index as usize;
-        let frames = segment.channels.first().map_or(0, |image| image.frames);
-        if index < wanted && frames == stream.frames_in(index) {
-            stream.parts[index] = Some(segment);
-        }
-    }
-    Ok(stream)
-}
-
-impl Stream {
-    /// What was lost, in words, if anything was.
-    pub fn concealed(&self) -> Option<String> {
-        let lost = self.parts.iter().filter(|part| part.is_none()).count();
-        let where_ = self
-            .damage
-            .first()
-            .map_or(String::new(), |error| format!(" ({error})"));
-        match (lost, self.damage.len()) {
-            (0, 0) => None,
-            (0, _) => Some(format!("is damaged, though no segment is lost{where_}")),
-            _ => Some(format!(
-                "{lost} of {} segments are damaged and were concealed{where_}",
-                self.parts.len()
-            )),
-        }
-    }
-
-    /// Frames of segment `index`.
-    fn frames_in(&self, index: usize) -> usize {
-        let length = u64::from(self.header.segment_frames);
-        let left = self
-            .header
-            .frames_for(self.total)
-            .saturating_sub(index as u64 * length);
-        left.min(length) as usize
-    }
-}
-
-/// The model a stream asks for: within it, given, or built in. `None` if it asks for none.
-pub fn model_for<'a>(stream: &'a Stream, given: &'a Given) -> Result<Option<&'a Model>, Fault> {
-    let Some(wanted) = stream.header.model else {
-        return Ok(None);
-    };
-    let by_argument = match given {
-        Given::File(loaded) if loaded.id != wanted => {
-            return Err(Fault::Model(format!(
-                "needs model {wanted}, but --model gives {}",
-                loaded.id
-            )));
-        }
-        Given::File(loaded) => Some(&**loaded),
-        Given::None => return Ok(None),
-        Given::Default => None,
-    };
-    [by_argument, stream.embedded.as_ref(), models::by_id(wanted)]
-        .into_iter()
-        .flatten()
-        .find(|loaded| loaded.id == wanted)
-        .map(|loaded| Some(&loaded.model))
-        .ok_or_else(|| Fault::Model(format!("needs model {wanted}; give its file with --model")))
-}
-
-/// Decodes to planar PCM at the coded rate, lost segments concealed.
-pub fn decode_coded(stream: &Stream, model: Option<&Model>) -> Result<Vec<Vec<f32>>, Fault> {
-    let mut decoder = Decoder::new(&stream.header, model)?;
-    decoder.set_total(stream.total);
-    let mut pcm = vec![Vec::new(); usize::from(stream.header.coded.channels)];
-    let mut take = |piece: Vec<Vec<f32>>| {
-        for (channel, piece) in pcm.iter_mut().zip(piece) {
-            channel.extend(piece);
-        }
-    };
-    for (index, part) in stream.parts.iter().enumerate() {
-        take(match part {
-            Some(segment) => decoder.push(segment)?,
-            None => decoder.conceal(stream.frames_in(index))?,
-        });
-    }
-    take(decoder.finish());
-    Ok(pcm)
-}
-
-/// Decodes to the rate, the channels and the exact length of the source.
-pub fn decode(stream: &Stream, given: &Given) -> Result<Pcm, Fault> {
-    let header = &stream.header;
-    if header.source.channels != header.coded.channels {
-        return Err(Fault::Stream(format!(
-            "codes {} channels for a source of {}, which this version cannot turn back",
-            header.coded.channels, header.source.channels
-        )));
-    }
-    let pcm = decode_coded(stream, model_for(stream, given)?)?;
-    let (from, to) = (header.coded.rate, header.source.rate);
-    let channels = pcm
-        .iter()
-        .map(|channel| resample::channel(channel, from, to, stream.total as usize))
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(Pcm { rate: to, channels })
 }

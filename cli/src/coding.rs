@@ -6,7 +6,6 @@ use crate::mask;
 use codec_audio::file;
 use codec_core::encode::{profile, Policy, Settings, Target};
 use codec_format::header::PhaseKind;
-use std::path::Path;
 
 /// Bitrate where nothing else is asked for, bits a second and channel.
 pub const DEFAULT_BITRATE: u32 = 6_000;
@@ -70,7 +69,13 @@ pub fn settings(coding: &Coding, channels: usize) -> Result<(Settings, Target), 
         (Some(bitrate), _, _) if coding.cbr => Target::Constant(bitrate),
         (Some(bitrate), _, _) => Target::Bitrate(bitrate),
         (_, Some(quality), _) => {
-            apply_quality(&mut settings, quality);
+            let usual = Settings::speech_of_quality(quality);
+            settings = Settings {
+                policy: usual.policy,
+                lattice: usual.lattice,
+                waveform: usual.waveform,
+                ..settings
+            };
             Target::Settings
         }
         (_, _, Some(sparsity)) if ridge => Target::Sparsity(sparsity),
@@ -126,21 +131,6 @@ fn with_layers(settings: &Settings, candidate: &Settings) -> Settings {
         step: candidate.step,
         ..settings.clone()
     }
-}
-
-/// Sets the ridge margin and the layers for a quality of 0..=10.
-fn apply_quality(settings: &mut Settings, quality: f32) {
-    if let Policy::Ridge { .. } = settings.policy {
-        let usual = Settings::speech_of_quality(quality);
-        settings.policy = usual.policy;
-        settings.lattice = usual.lattice;
-        settings.waveform = usual.waveform;
-    }
-}
-
-/// Whether this is the word for "no model" rather than a file.
-pub fn is_none(path: &Path) -> bool {
-    path.as_os_str() == "none"
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What can go wrong, and the exit code that says so.
 
+use sparc::decoder::Damage;
 use thiserror::Error;
 
 /// The exit codes, for `--help`; the README repeats them.
@@ -60,6 +61,15 @@ impl Fault {
         }
     }
 
+    /// What a decoder tells of damage, as an error if there is any.
+    pub fn concealed(damage: &Damage) -> Result<(), Fault> {
+        if damage.is_none() {
+            Ok(())
+        } else {
+            Err(Fault::Concealed(damage.to_string()))
+        }
+    }
+
     /// This fault, said of `file`.
     pub fn of(self, file: impl std::fmt::Display) -> Failure {
         Failure {
@@ -93,25 +103,13 @@ pub struct Failure {
 
 impl From<codec_format::Error> for Fault {
     fn from(error: codec_format::Error) -> Self {
-        let message = error.to_string();
-        match error {
-            codec_format::Error::LimitExceeded { .. } => Fault::Limit(message),
-            codec_format::Error::Usage { .. } => Fault::Other(message),
-            _ => Fault::Stream(message),
-        }
+        sparc::Error::from(error).into()
     }
 }
 
 impl From<codec_core::Error> for Fault {
     fn from(error: codec_core::Error) -> Self {
-        let message = error.to_string();
-        match error {
-            codec_core::Error::Format(error) => error.into(),
-            codec_core::Error::Settings { .. } => Fault::Arguments(message),
-            codec_core::Error::NotFinite { .. } => Fault::Input(message),
-            codec_core::Error::Model { .. } => Fault::Model(message),
-            _ => Fault::Other(message),
-        }
+        sparc::Error::from(error).into()
     }
 }
 

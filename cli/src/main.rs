@@ -111,16 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_definition_is_sound_and_every_help_tells_the_exit_codes() {
-        let mut definition = definition();
-        definition.build();
-        definition.clone().debug_assert();
-        for command in definition.get_subcommands_mut() {
-            let help = command.render_long_help().to_string();
-            assert!(
-                command.get_name() == "help" || help.contains(EXIT_CODES),
-                "{help}"
-            );
-        }
+    fn the_definition_is_sound() {
+        definition().debug_assert();
     }
 }

@@ -62,7 +62,7 @@ fn decode(encoded: &Encoding) -> Vec<Vec<f32>> {
 
 #[test]
 fn the_candidate_nearest_to_the_original_is_taken_whatever_its_place() {
-    let pcm = [voice(2 * RATE, 120.0), voice(2 * RATE, 190.0)];
+    let pcm = [voice(RATE, 120.0), voice(RATE, 190.0)];
     let mut settings = vec![
         with_lattice(14, 2),
         with_lattice(20, 2),

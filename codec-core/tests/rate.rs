@@ -1,7 +1,7 @@
 //! Encoding to a rate: how near to it whole files come, and that none exceeds it.
 
 use codec_core::encode::segment::Coded;
-use codec_core::encode::{Clip, Encoder, Encoding, Settings, Target};
+use codec_core::encode::{Analysis, Clip, Encoder, Encoding, Settings, Target};
 use codec_core::Error;
 use codec_format::header::{Header, PhaseKind, Signal};
 use codec_format::symbols::Segment;
@@ -118,6 +118,65 @@ fn two_channels_share_a_rate() {
     let fitted = encoded(&[voice(len), sweep(len)], 12_000);
     let share = share(&fitted, len, 12_000);
     assert!(fitted.met && (0.97..=1.0).contains(&share), "{share}");
+}
+
+#[test]
+fn a_sparsity_is_reached_as_nearly_as_thresholds_allow() {
+    let pcm = [voice(3 * RATE)];
+    for sparsity in [0.5f32, 0.9, 0.97, 1.0] {
+        let encoding = to(Target::Sparsity(sparsity), &pcm, &Settings::speech());
+        let masks = || encoding.segments.iter().map(|s| s.channels[0].mask());
+        let kept: usize = masks().map(|mask| mask.count_ones()).sum();
+        let pixels: usize = masks().map(|mask| mask.len()).sum();
+        let share = kept as f32 / pixels as f32;
+        assert!(share <= 1.0 - sparsity, "{sparsity}: {share} kept");
+        assert!(share >= 0.98 * (1.0 - sparsity), "{sparsity}: {share} kept");
+        assert_eq!(encoding.bytes(), file_bytes(&encoding));
+    }
+    let clip = Clip {
+        channels: &pcm,
+        source: MONO,
+        total_samples: 3 * RATE as u64,
+    };
+    for (target, settings) in [
+        (Target::Sparsity(1.5), Settings::speech()),
+        (Target::Sparsity(0.9), Settings::thesis(0.9)),
+        (Target::Bitrate(6_000), Settings::thesis(0.9)),
+        (Target::Constant(60_000), Settings::thesis(0.9)),
+    ] {
+        let refused = clip.encode(target, &settings, None);
+        assert!(matches!(refused, Err(Error::Settings { .. })), "{target:?}");
+    }
+}
+
+#[test]
+fn an_analysis_serves_only_the_settings_of_its_grid() {
+    let pcm = [voice(RATE)];
+    let clip = Clip {
+        channels: &pcm,
+        source: MONO,
+        total_samples: RATE as u64,
+    };
+    let analysis = Analysis::of(&clip, &Settings::speech_at(6_000)).unwrap();
+    let encoded = |settings: &Settings| analysis.encode(Target::Settings, settings, None);
+    assert!(encoded(&Settings::speech_at(3_000)).is_ok());
+    let mut elsewhere = Settings::speech();
+    elsewhere.rate = 8_000;
+    for other in [
+        Settings::speech_at(12_000),
+        Settings::thesis(0.9),
+        elsewhere,
+    ] {
+        assert!(matches!(encoded(&other), Err(Error::Settings { .. })));
+    }
+    let two = Clip {
+        source: Signal {
+            channels: 2,
+            ..MONO
+        },
+        ..clip
+    };
+    assert!(Analysis::of(&two, &Settings::speech()).is_err());
 }
 
 #[test]

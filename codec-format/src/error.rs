@@ -52,6 +52,8 @@ pub enum Error {
         requested: u64,
         /// The largest value allowed.
         max: u64,
+        /// Byte offset of what asks for it, as for [`Malformed`](Error::Malformed); `None` for the caller's own.
+        at: Option<u64>,
     },
     /// The caller handed over symbols or settings that contradict each other.
     Usage {
@@ -74,11 +76,22 @@ impl Error {
         }
     }
 
-    /// A rule broken by what was read at `at`, if it is one broken by the caller so far.
+    /// An error of the caller's so far, now one of what was read at `at`.
     #[must_use]
     pub(crate) fn found_at(self, at: u64) -> Self {
         match self {
             Error::Usage { what } => Error::Malformed { what, at },
+            Error::LimitExceeded {
+                what,
+                requested,
+                max,
+                at: None,
+            } => Error::LimitExceeded {
+                what,
+                requested,
+                max,
+                at: Some(at),
+            },
             other => other,
         }
     }
@@ -91,11 +104,17 @@ impl Error {
             Error::Truncated { at, .. }
             | Error::Malformed { at, .. }
             | Error::Corrupt { at, .. }
-            | Error::Unsupported { at, .. } => *at += base,
-            Error::LimitExceeded { .. } | Error::Usage { .. } => {}
+            | Error::Unsupported { at, .. }
+            | Error::LimitExceeded { at: Some(at), .. } => *at += base,
+            Error::LimitExceeded { at: None, .. } | Error::Usage { .. } => {}
         }
         self
     }
+}
+
+/// [`Error::Usage`] unless `holds`.
+pub(crate) fn rule(holds: bool, what: &'static str) -> Result<()> {
+    holds.then_some(()).ok_or(Error::Usage { what })
 }
 
 impl fmt::Display for Error {
@@ -111,8 +130,10 @@ impl fmt::Display for Error {
                 what,
                 requested,
                 max,
+                at,
             } => {
-                write!(f, "{what} of {requested} exceeds the limit of {max}")
+                write!(f, "{what} of {requested} exceeds the limit of {max}")?;
+                at.map_or(Ok(()), |at| write!(f, " at byte {at}"))
             }
             Error::Usage { what } => write!(f, "invalid use: {what}"),
         }

@@ -110,6 +110,7 @@ pub(crate) fn check(what: &'static str, requested: u64, max: u64) -> Result<()> 
             what,
             requested,
             max,
+            at: None,
         });
     }
     Ok(())

@@ -2,7 +2,7 @@
 //! §4.2).
 
 use crate::bytes::{put_varint, Cursor};
-use crate::error::{Error, Result};
+use crate::error::{rule, Error, Result};
 use crate::limits::{check, Limits, MAX_OVERLAP, MIN_N_FFT};
 use alloc::vec::Vec;
 
@@ -38,12 +38,21 @@ impl Stft {
         usize::from(self.n_fft) / 2 + 1
     }
 
+    /// Frames of `samples` coded samples (Spec §4.3). Frame `t` is centred on sample `t * hop`; `1 + ceil(samples / hop)`
+    /// frames surround every sample, and none needs none.
+    #[must_use]
+    pub fn frames_for(&self, samples: u64) -> u64 {
+        match samples {
+            0 => 0,
+            _ => 1 + samples.div_ceil(u64::from(self.hop.max(1))),
+        }
+    }
+
     /// Checks the rules of Spec §4.2.
     ///
     /// # Errors
     /// [`Error::Usage`] names the rule that is broken, [`Error::LimitExceeded`] a transform that is too long.
     pub fn validate(&self, limits: &Limits) -> Result<()> {
-        let rule = |holds: bool, what| holds.then_some(()).ok_or(Error::Usage { what });
         let n_fft = self.n_fft;
         rule(
             n_fft >= MIN_N_FFT && n_fft.is_power_of_two(),

@@ -3,7 +3,7 @@
 //! A *pixel* is one bin of one frame. All images here are bins x frames and are stored frame by
 //! frame, lowest bin first: pixel index = `frame * bins + bin`.
 
-use crate::error::{Error, Result};
+use crate::error::{rule, Result};
 use crate::header::{Header, MaskKind, PhaseKind};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -129,7 +129,6 @@ impl SparseImage {
     /// # Errors
     /// [`Error::Usage`] names what does not fit.
     pub fn check(&self, header: &Header) -> Result<()> {
-        let rule = |holds: bool, what| holds.then_some(()).ok_or(Error::Usage { what });
         let (bins, frames) = (header.stft.bins(), self.frames);
         let pixels = frames * bins;
         rule(

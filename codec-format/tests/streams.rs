@@ -136,6 +136,8 @@ fn lost_last_segments_are_told() {
         damaged[starts[3] + 4] ^= 1;
         let (events, error) = read(&damaged, 100);
         assert_eq!((error, lost(&events)), (None, vec![(3, 3)]));
+        let begins = |event: &Event| matches!(event, Event::DamagedSegment { at, .. } if *at == starts[3] as u64);
+        assert!(events.iter().any(begins), "{events:?}");
         assert_eq!(events.last(), Some(&Event::End { total }));
         // Cut out: only TAIL can tell that nothing more comes.
         let mut without = bytes.clone();
@@ -172,11 +174,134 @@ fn a_short_segment_is_the_last_and_as_short_as_the_count_says() {
         (3 * 8 * 32 + 65, false),
     ] {
         let mut other = bytes[..starts[4]].to_vec();
-        let mut tail = vec![6, 2, count as u8 | 0x80, (count >> 7) as u8];
-        tail.extend(crc32fast::hash(&tail).to_le_bytes());
-        other.extend(tail);
+        other.extend(chunk(6, &[count as u8 | 0x80, (count >> 7) as u8]));
         let (_, error) = read(&other, 100);
         assert_eq!(error.is_none(), fits, "{count}: {error:?}");
+    }
+}
+
+fn chunk(kind: u8, body: &[u8]) -> Vec<u8> {
+    assert!(body.len() < 128);
+    let mut chunk = vec![kind, body.len() as u8];
+    chunk.extend_from_slice(body);
+    chunk.extend(crc32fast::hash(&chunk).to_le_bytes());
+    chunk
+}
+
+/// What is wrong first: its number, its name, and where.
+fn fault(bytes: &[u8]) -> (u8, &'static str, Option<u64>) {
+    let (events, error) = read(bytes, 100);
+    let damage = events.iter().find_map(|event| match event {
+        Event::DamagedSegment { error, .. } => Some(*error),
+        _ => None,
+    });
+    let error = damage.or(error).expect("a fault");
+    let (what, at) = match error {
+        Error::Truncated { what, at } | Error::Malformed { what, at } => (what, Some(at)),
+        Error::Corrupt { what, at } | Error::Unsupported { what, at, .. } => (what, Some(at)),
+        Error::LimitExceeded { what, at, .. } => (what, at),
+        other => panic!("{other}"),
+    };
+    (error.number(), what, at)
+}
+
+#[test]
+fn faults_say_what_and_where() {
+    let (bytes, starts, _) = four_segments(false);
+    let head = &bytes[10..8 + bytes[9] as usize + 2];
+    let body = 10 + head.len();
+    // The stream with bytes of HEAD changed, counted from its body.
+    let header = |changes: &[(usize, u8)]| {
+        let mut head = head.to_vec();
+        changes.iter().for_each(|&(at, byte)| head[at] = byte);
+        let mut out = bytes[..8].to_vec();
+        out.extend(chunk(1, &head));
+        out
+    };
+    // The stream up to its first segment, and then this.
+    let first = starts[0] as u64;
+    let behind = |piece: &[u8]| [&bytes[..starts[0]], piece].concat();
+    let with = |place: usize, byte: u8| {
+        let mut out = bytes.clone();
+        out[place] ^= byte;
+        out
+    };
+    let cases = [
+        (with(3, 1), (2, "signature", Some(0))),
+        (bytes[..5].to_vec(), (1, "signature", Some(5))),
+        (with(12, 1), (3, "HEAD", Some(8))),
+        (with(body, 1), (3, "HEAD", Some(8))),
+        (header(&[(0, 0x20)]), (4, "major version", Some(10))),
+        (header(&[(1, 0x28)]), (2, "header flags", Some(11))),
+        (header(&[(4, 9)]), (5, "channels", Some(10))),
+        (header(&[(5, 0xa6)]), (4, "window kind", Some(15))),
+        (
+            header(&[(6, 33)]),
+            (2, "hop: not from 1 to half the window", Some(10)),
+        ),
+        (header(&[(19, 0x04)]), (4, "mask kind", Some(29))),
+        (
+            [&bytes[..8], &chunk(6, &[0])].concat(),
+            (2, "place of the header", Some(8)),
+        ),
+        (
+            behind(&bytes[8..body + 4]),
+            (2, "place of the header", Some(first)),
+        ),
+        (
+            behind(&chunk(0x33, &[])),
+            (4, "critical chunk", Some(first)),
+        ),
+        (
+            behind(&chunk(6, &[0x80, 0])),
+            (2, "total samples", Some(first + 2)),
+        ),
+        (
+            behind(&chunk(6, &[5, 0])),
+            (2, "end of trailer", Some(first + 3)),
+        ),
+        (
+            behind(&chunk(3, &[])),
+            (1, "segment index", Some(first + 2)),
+        ),
+        (
+            behind(&chunk(3, &[1, 8])),
+            (2, "segment frames", Some(first + 3)),
+        ),
+        (
+            behind(&chunk(3, &[0, 0])),
+            (1, "packed mask", Some(first + 4)),
+        ),
+        (
+            bytes[..starts[1] + 9].to_vec(),
+            (1, "SEGM", Some(starts[1] as u64 + 9)),
+        ),
+        (
+            bytes[..starts[4]].to_vec(),
+            (1, "TAIL", Some(starts[4] as u64)),
+        ),
+    ];
+    for (stream, expected) in cases {
+        assert_eq!(fault(&stream), expected);
+    }
+}
+
+#[test]
+fn segments_that_are_skipped_are_not_lost() {
+    let (bytes, _, total) = four_segments(false);
+    for first in [0, 2, 3, 4, u32::MAX] {
+        let mut reader = StreamReader::new(&Limits::default());
+        reader.skip_to(first);
+        reader.push(&bytes);
+        reader.finish();
+        let events: Vec<Event> =
+            std::iter::from_fn(|| reader.next_event().expect("a sound stream")).collect();
+        let found: Vec<u32> = segments(&events).iter().map(|s| s.index).collect();
+        assert_eq!(found, (first.min(4)..4).collect::<Vec<u32>>());
+        assert_eq!(
+            (lost(&events), events.last()),
+            (vec![], Some(&Event::End { total }))
+        );
     }
 }
 
@@ -187,17 +312,12 @@ fn a_few_bytes_do_not_claim_hours() {
     // The second segment's place, as a varint of three bytes.
     let body = &bytes[starts[1] + 3..starts[2] - 4];
     let place = 2 * 100_000u32;
-    let mut chunk = vec![
-        3,
-        0,
+    let index = [
         place as u8 | 0x80,
         (place >> 7) as u8 | 0x80,
         (place >> 14) as u8,
     ];
-    chunk.extend_from_slice(body);
-    chunk[1] = chunk.len() as u8 - 2;
-    chunk.extend(crc32fast::hash(&chunk).to_le_bytes());
-    forged.extend(chunk);
+    forged.extend(chunk(3, &[&index, body].concat()));
     let (events, _) = read(&forged, 100);
     assert_eq!(lost(&events), [(1, 5)]);
 }

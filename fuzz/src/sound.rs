@@ -3,63 +3,55 @@
 use super::draws::Draws;
 use super::format::small_limits;
 use super::resign::resign;
-use codec_core::decode::Decoder;
 use codec_core::encode::profile::RISE;
 use codec_core::encode::{Clip, Encoder, Policy, Settings, Target};
 use codec_core::Error;
 use codec_format::header::*;
-use codec_format::limits::Limits;
-use codec_format::model::Model;
-use codec_format::model_file;
 use codec_format::symbols::{Mask, Segment};
-use codec_format::{Event, StreamReader};
+use sparc::{Decoder, Decoding, Pcm};
 
-/// Fine frames a transform length may span: bounds the work of a short input.
-const MOST_OVERLAP: usize = 32;
-/// Segments decoded, lost ones included.
-const MOST_SEGMENTS: u32 = 4;
-
-fn limits() -> Limits {
+/// Decoding of small streams, at the coded rate.
+fn small_decoding() -> Decoding {
     let mut limits = small_limits();
     limits.n_fft = 512;
     limits.channels = 2;
     limits.segment_pixels = 1 << 12;
+    limits.lost_segments = 4;
     limits.model_weights = 1 << 12;
     limits.model_macs_per_pixel = 1 << 12;
-    limits
-}
-
-/// Counts the samples and insists that they are numbers.
-struct Sink {
-    samples: u64,
-}
-
-impl Sink {
-    fn take(&mut self, pcm: Vec<Vec<f32>>) {
-        let length = pcm.first().map_or(0, Vec::len);
-        for channel in &pcm {
-            assert_eq!(channel.len(), length, "channels of different length");
-            assert!(
-                channel.iter().all(|x| x.is_finite()),
-                "a sample is not a number"
-            );
-        }
-        self.samples += length as u64;
+    Decoding {
+        limits,
+        samples: 1 << 17,
+        resample: false,
+        ..Decoding::default()
     }
 }
 
-/// Decodes with the model if it fits, else without; `None` where the transform is not supported.
-fn decoder(header: &Header, model: Option<&Model>) -> Option<Decoder> {
-    let model = model.filter(|model| Decoder::new(header, Some(model)).is_ok());
-    let upsampling = model.map_or(1, |model| usize::from(model.upsampling));
-    if usize::from(header.stft.n_fft) * upsampling > MOST_OVERLAP * usize::from(header.stft.hop) {
-        return None;
+/// The PCM of a stream that comes in these pieces, its header, and whether it came to its end. Every sample is a
+/// number and channels are of one length.
+fn decode<'a>(
+    pieces: impl Iterator<Item = &'a [u8]>,
+    decoding: &Decoding,
+) -> (Pcm, Option<Header>, bool) {
+    let mut decoder = Decoder::new(decoding);
+    let mut whole = true;
+    for piece in pieces {
+        whole = whole && decoder.push(piece).is_ok();
     }
-    Decoder::new(header, model).ok()
+    whole = whole && decoder.finish().is_ok();
+    let pcm = decoder.take();
+    for channel in &pcm.channels {
+        assert_eq!(channel.len(), pcm.len(), "channels of different length");
+        assert!(
+            channel.iter().all(|x| x.is_finite()),
+            "a sample is not a number"
+        );
+    }
+    (pcm, decoder.header().cloned(), whole)
 }
 
-/// A stream, checksums put right if the first byte is odd, to PCM: every sample is finite, and a stream that
-/// reads to its end gives exactly the samples it declares.
+/// A stream, checksums put right if the first byte is odd, to PCM: every sample is finite, pieces give what the
+/// whole gives, and a stream that reads to its end gives exactly the samples it declares.
 pub fn decode_full(data: &[u8]) -> usize {
     let Some((&mode, stream)) = data.split_first() else {
         return 0;
@@ -69,61 +61,20 @@ pub fn decode_full(data: &[u8]) -> usize {
     } else {
         stream.to_vec()
     };
-    let limits = limits();
-    let mut reader = StreamReader::new(&limits);
-    reader.push(&stream);
-    reader.finish();
-    let mut header: Option<Box<Header>> = None;
-    let mut model: Option<Model> = None;
-    let mut active: Option<Decoder> = None;
-    let mut sink = Sink { samples: 0 };
-    let mut next = 0u32;
-    let mut total = None;
-    while let Ok(Some(event)) = reader.next_event() {
-        match event {
-            Event::Header(read) => header = Some(read),
-            Event::Model(file) => model = model_file::read(&file, &limits).ok().or(model),
-            Event::Segment(segment) => {
-                let Some(header) = &header else {
-                    panic!("a segment before the header")
-                };
-                if active.is_none() {
-                    active = decoder(header, model.as_ref());
-                }
-                let Some(decoder) = &mut active else { return 0 };
-                if segment.index >= MOST_SEGMENTS {
-                    return 1;
-                }
-                while next < segment.index {
-                    let lost = decoder.conceal(usize::from(header.segment_frames));
-                    sink.take(lost.expect("a lost segment can be concealed"));
-                    next += 1;
-                }
-                sink.take(
-                    decoder
-                        .push(&segment)
-                        .expect("a segment of this stream decodes"),
-                );
-                next += 1;
-            }
-            Event::End { total: read } => total = Some(read),
-            _ => {}
-        }
+    let decoding = small_decoding();
+    let (pcm, header, whole) = decode(std::iter::once(&stream[..]), &decoding);
+    let Some(header) = header else { return 0 };
+    if !whole {
+        return usize::from(!pcm.is_empty());
     }
-    let (Some(header), Some(mut decoder)) = (header, active) else {
-        return 0;
-    };
-    if let Some(total) = total {
-        decoder.set_total(total);
+    if let Some(total) = header.total_samples {
+        let wanted = header.coded_samples(total) - u64::from(header.pre_skip);
+        assert_eq!(pcm.len() as u64, wanted);
     }
-    sink.take(decoder.finish());
-    if let Some(total) = total {
-        assert_eq!(
-            sink.samples,
-            header.coded_samples(total) - u64::from(header.pre_skip)
-        );
-    }
-    1 + usize::from(total.is_some())
+    let piece = 1 + usize::from(mode);
+    let again = decode(stream.chunks(piece), &decoding);
+    assert_eq!(again, (pcm, Some(header), true), "pieces of {piece} bytes");
+    2
 }
 
 fn settings(draws: &mut Draws<'_>) -> Settings {
@@ -279,30 +230,13 @@ pub fn encode_pcm(data: &[u8]) -> usize {
     }
 
     let file = encoded.file(None).expect("all segments");
-    let mut reader = StreamReader::new(&Limits::default());
-    reader.push(&file);
-    reader.finish();
-    let mut decoder = None;
-    let mut sink = Sink { samples: 0 };
-    let mut segments = encoded.segments.iter();
-    while let Some(event) = reader.next_event().expect("what was written can be read") {
-        match event {
-            Event::Header(header) => {
-                assert_eq!(*header, encoded.header);
-                decoder = Some(
-                    Decoder::new(&header, None).expect("the encoder's transform is the decoder's"),
-                );
-            }
-            Event::Segment(segment) => {
-                assert_eq!(Some(&segment), segments.next());
-                let decoder = decoder.as_mut().expect("the header comes first");
-                sink.take(decoder.push(&segment).expect("segments in order"));
-            }
-            Event::End { .. } => break,
-            other => panic!("unexpected {other:?}"),
-        }
-    }
-    sink.take(decoder.expect("the header comes first").finish());
-    assert_eq!(sink.samples, coded as u64);
+    let decoding = Decoding {
+        resample: false,
+        ..Decoding::default()
+    };
+    let (pcm, header, whole) = decode(std::iter::once(&file[..]), &decoding);
+    assert!(whole, "what was written can be read");
+    assert_eq!(header, Some(encoded.header));
+    assert_eq!(pcm.len(), coded);
     1 + encoded.segments.len()
 }

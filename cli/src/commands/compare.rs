@@ -1,14 +1,14 @@
 //! `sparc compare`.
 
 use crate::batch;
-use crate::codec;
 use crate::fault::{Failure, Fault, OfFile};
-use crate::models::{self, Given};
+use crate::models;
 use crate::output;
 use clap::Args;
-use codec_audio::{file as read, Pcm};
-use codec_metrics::Measure;
-use serde_json::{json, Map};
+use codec_audio::{file, Pcm};
+use codec_metrics::{Comparison, Measure};
+use serde_json::{json, Map, Value};
+use sparc::{Damage, Decoded, Decoding};
 use std::fmt::Write;
 use std::path::Path;
 use std::path::PathBuf;
@@ -36,51 +36,60 @@ pub fn run(args: &Compare) -> Vec<Failure> {
 }
 
 fn measure(args: &Compare) -> Result<Vec<Failure>, Failure> {
-    let model = models::given(args.model.as_deref())?;
-    let (reference, _) = load(&args.reference, &model)?;
-    let (decoded, concealed) = load(&args.decoded, &model)?;
+    let decoding = models::given(args.model.as_deref())?.decoding();
+    let (reference, _) = load(&args.reference, &decoding)?;
+    let (decoded, damage) = load(&args.decoded, &decoding)?;
     let name = batch::name(&args.decoded);
     let found = codec_metrics::compare(&reference, &decoded, &Measure::ALL).of(&name)?;
     let text = if args.json {
-        let mut object: Map<_, _> = found
-            .values
-            .iter()
-            .map(|(measure, value)| (measure.name().to_string(), json!(value.as_ref().ok())))
-            .collect();
-        object.insert("samples".into(), json!(found.samples));
-        object.insert("difference_in_samples".into(), json!(found.difference));
-        format!("{:#}\n", json!(object))
+        format!("{:#}\n", as_json(&found))
     } else {
-        let mut text = String::new();
-        for (measure, value) in &found.values {
-            let name = measure.name();
-            let _ = match value {
-                Ok(value) => writeln!(text, "{name:<22} {value:.4}"),
-                Err(reason) => writeln!(text, "{name:<22} - ({reason})"),
-            };
-        }
-        if found.difference != 0 {
-            let _ = writeln!(text, "length differs by      {} samples", found.difference);
-        }
-        text
+        as_lines(&found)
     };
-    output::print(&text).map_err(|fault| fault.of(batch::name_of_output(Path::new("-"))))?;
-    Ok(concealed
-        .map(|message| Fault::Concealed(message).of(name))
+    output::print(&text).of(batch::name_of_output(Path::new("-")))?;
+    Ok(Fault::concealed(&damage)
+        .of(name)
+        .err()
         .into_iter()
         .collect())
 }
 
-/// A clip from audio, or from a `.sparc` file by decoding it.
-fn load(path: &Path, model: &Given) -> Result<(Pcm, Option<String>), Failure> {
-    let load = || {
-        let bytes = read::bytes(path)?;
-        if read::is_sparc(&bytes) {
-            let stream = codec::read(&bytes)?;
-            Ok((codec::decode(&stream, model)?, stream.concealed()))
+fn as_json(found: &Comparison) -> Value {
+    let measures = found.values.iter();
+    let mut object: Map<_, _> = measures
+        .map(|(measure, value)| (measure.name().to_string(), json!(value.as_ref().ok())))
+        .collect();
+    object.insert("samples".into(), json!(found.samples));
+    object.insert("difference_in_samples".into(), json!(found.difference));
+    Value::Object(object)
+}
+
+fn as_lines(found: &Comparison) -> String {
+    let mut text = String::new();
+    for (measure, value) in &found.values {
+        let name = measure.name();
+        // Writing to a string cannot fail.
+        let _ = match value {
+            Ok(value) => writeln!(text, "{name:<22} {value:.4}"),
+            Err(reason) => writeln!(text, "{name:<22} - ({reason})"),
+        };
+    }
+    if found.difference != 0 {
+        let _ = writeln!(text, "length differs by      {} samples", found.difference);
+    }
+    text
+}
+
+/// A clip from audio, or from a `.sparc` file by decoding it, and what of that was damaged.
+fn load(path: &Path, decoding: &Decoding) -> Result<(Pcm, Damage), Failure> {
+    let load = || -> Result<_, Fault> {
+        let bytes = file::bytes(path)?;
+        if file::is_sparc(&bytes) {
+            let Decoded { pcm, damage } = sparc::decode_with(&bytes, decoding)?;
+            Ok((pcm, damage))
         } else {
-            Ok((read::clip(bytes)?, None))
+            Ok((file::clip(bytes)?, Damage::default()))
         }
     };
-    load().map_err(|fault: Fault| fault.of(batch::name(path)))
+    load().of(batch::name(path))
 }

@@ -1,13 +1,14 @@
 //! `sparc convert`.
 
 use crate::commands::train::Weights;
-use crate::fault::{Failure, Fault};
+use crate::fault::{Failure, Fault, OfFile};
 use crate::{models, output};
 use clap::Args;
-use codec_audio::file as read;
+use codec_audio::file;
 use codec_format::model::{Model, WeightCoding};
 use codec_train::config::Config;
 use codec_train::{export, safetensors, Error};
+use sparc::Network;
 use std::path::{Path, PathBuf};
 
 /// `sparc convert`.
@@ -49,7 +50,9 @@ fn convert(args: &Convert) -> Result<(), Failure> {
         let what = "a model file says itself what its network is: without --config and --like";
         Err(Fault::Arguments(what.into()))
     } else {
-        models::parse(bytes).map(|loaded| loaded.model)
+        Network::read(&bytes)
+            .map(|network| network.model)
+            .map_err(Fault::from)
     }
     .map_err(|fault| fault.of(args.input.display()))?;
     let written = if to_tensors {
@@ -66,15 +69,14 @@ fn convert(args: &Convert) -> Result<(), Failure> {
 /// The network that the arguments name, if they do.
 fn skeleton(args: &Convert) -> Result<Option<Model>, Failure> {
     if let Some(path) = &args.like {
-        let loaded = model_bytes(path)?;
-        let loaded = models::parse(loaded).map_err(|fault| fault.of(path.display()))?;
-        return Ok(Some(loaded.model));
+        let network = Network::read(&model_bytes(path)?).of(path.display())?;
+        return Ok(Some(network.model));
     }
     let Some(path) = &args.config else {
         return Ok(None);
     };
     let text = std::fs::read_to_string(path)
-        .map_err(|e| Fault::Input(read::reason(&e)).of(path.display()))?;
+        .map_err(|e| Fault::Input(file::reason(&e)).of(path.display()))?;
     Config::parse(&text)
         .and_then(|config| config.model())
         .map(Some)
@@ -84,9 +86,9 @@ fn skeleton(args: &Convert) -> Result<Option<Model>, Failure> {
 /// The bytes of a file that should hold weights, if there are not too many.
 pub fn model_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     let most = safetensors::most_bytes() as u64;
-    if !read::is_pipe(path) {
+    if !file::is_pipe(path) {
         let found = std::fs::metadata(path)
-            .map_err(|e| Fault::Model(read::reason(&e)).of(path.display()))?;
+            .map_err(|e| Fault::Model(file::reason(&e)).of(path.display()))?;
         if found.len() > most {
             let what = format!(
                 "{} bytes are more than the {most} a model may have",
@@ -95,10 +97,7 @@ pub fn model_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
             return Err(Fault::Limit(what).of(path.display()));
         }
     }
-    read::bytes(path).map_err(|error| match Fault::from(error) {
-        Fault::Input(what) => Fault::Model(what).of(path.display()),
-        other => other.of(path.display()),
-    })
+    models::bytes(path)
 }
 
 fn fault(error: Error) -> Fault {

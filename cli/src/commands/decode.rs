@@ -1,12 +1,12 @@
 //! `sparc decode`.
 
 use crate::batch::{self, Job};
-use crate::codec;
 use crate::fault::{Failure, Fault, OfFile};
 use crate::models;
 use crate::output;
 use clap::Args;
-use codec_audio::{file as read, wav};
+use codec_audio::{file, wav};
+use sparc::Decoded;
 use std::path::PathBuf;
 
 /// `sparc decode`.
@@ -35,23 +35,14 @@ pub fn run(args: &Decode, quiet: bool) -> Vec<Failure> {
     } else {
         wav::Depth::Pcm16
     };
+    let decoding = model.decoding();
     batch::run(&jobs, quiet, |Job { input, output }, progress| {
-        let of_input = |fault: Fault| fault.of(batch::name(input));
+        let (from, to) = (batch::name(input), batch::name_of_output(output));
         progress.say("decoding");
-        let bytes = read::bytes(input).of(batch::name(input))?;
-        let stream = codec::read(&bytes).map_err(of_input)?;
-        let clip = codec::decode(&stream, &model).map_err(of_input)?;
-        wav::write(&clip, depth)
-            .map_err(Fault::from)
-            .and_then(|bytes| output::write(output, &bytes))
-            .of(batch::name_of_output(output))?;
-        match stream.concealed() {
-            None => Ok(format!(
-                "{}: {:.2} s",
-                batch::name_of_output(output),
-                clip.seconds()
-            )),
-            Some(message) => Err(of_input(Fault::Concealed(message))),
-        }
+        let bytes = file::bytes(input).of(&from)?;
+        let Decoded { pcm, damage } = sparc::decode_with(&bytes, &decoding).of(&from)?;
+        output::write(output, &wav::write(&pcm, depth).of(&to)?).of(&to)?;
+        Fault::concealed(&damage).of(from)?;
+        Ok(format!("{to}: {:.2} s", pcm.seconds()))
     })
 }

@@ -38,7 +38,7 @@ pub fn run(args: &Encode, quiet: bool) -> Vec<Failure> {
         let candidates = coding::candidates(&args.coding, &settings, target, clip.channels.len());
         let embed = args.coding.embed_model;
         let strict = args.coding.bitrate.is_some();
-        let model = model.as_ref();
+        let model = model.as_deref();
         let coded =
             codec::encode(&clip, &candidates, target, strict, model, embed).map_err(of_input)?;
         if !quiet {

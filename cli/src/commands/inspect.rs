@@ -1,17 +1,18 @@
 //! `sparc inspect`.
 
 use crate::batch;
-use crate::codec;
 use crate::fault::{Failure, Fault};
-use crate::models::{self, Loaded};
+use crate::models::Given;
 use crate::output;
 use clap::Args;
-use codec_audio::file as read;
-use codec_format::header::{Header, MaskKind, PhaseKind, ValueCoding, WindowKind};
+use codec_audio::file;
+use codec_format::header::{Header, MaskKind, ModelId, PhaseKind, ValueCoding, WindowKind};
 use codec_format::inspect::{layout, ChunkInfo};
 use codec_format::model::{Activation, Convolution, Plane, Source};
-use codec_format::{LayerBits, Limits, MODEL_SIGNATURE};
+use codec_format::model_file::model_id;
+use codec_format::{Event, LayerBits, Limits, StreamReader, MODEL_SIGNATURE};
 use serde_json::{json, Map, Value};
+use sparc::{Network, Stream};
 use std::fmt::Write;
 use std::path::Path;
 use std::path::PathBuf;
@@ -31,28 +32,29 @@ pub struct Inspect {
 pub fn run(args: &Inspect) -> Vec<Failure> {
     let name = batch::name(&args.file);
     let describe = || {
-        let bytes = read::bytes(&args.file)?;
+        let bytes = file::bytes(&args.file)?;
         if bytes.starts_with(&MODEL_SIGNATURE) {
-            let loaded = models::parse(bytes)?;
-            return Ok((model(&loaded), None));
+            return Ok((model_fields(&Network::read(&bytes)?), None));
         }
-        if !read::is_sparc(&bytes) {
+        if !file::is_sparc(&bytes) {
             return Err(Fault::Stream(
                 "is neither a .sparc file nor a model file".into(),
             ));
         }
         let chunks = layout(&bytes, &Limits::default())?;
         // A cut file still shows the chunks that it has; the exit code tells.
-        match codec::read(&bytes) {
-            Ok(stream) => Ok((
-                file(&stream.header, Some(&stream), &chunks),
-                stream.concealed().map(Fault::Concealed),
-            )),
-            Err(fault) => match header_of(&bytes) {
-                Some(header) => Ok((file(&header, None, &chunks), Some(fault))),
-                None => Err(fault),
-            },
-        }
+        let (header, embedded) = head_of(&bytes);
+        let read = Stream::read(&bytes, &Given::None.decoding());
+        let header = match (header, &read) {
+            (Some(header), _) => header,
+            (None, Ok(stream)) => stream.header.clone(),
+            (None, Err(error)) => return Err(error.clone().into()),
+        };
+        let (total, fault) = match read {
+            Ok(stream) => (Some(stream.total), Fault::concealed(&stream.damage).err()),
+            Err(error) => (header.total_samples, Some(error.into())),
+        };
+        Ok((stream_fields(&header, total, embedded, &chunks), fault))
     };
     let (value, fault) = match describe() {
         Ok(described) => described,
@@ -69,19 +71,30 @@ pub fn run(args: &Inspect) -> Vec<Failure> {
     }
 }
 
-fn header_of(bytes: &[u8]) -> Option<Header> {
-    let mut reader = codec_format::StreamReader::new(&Limits::default());
+/// The header, if it is sound, and the id of the network within the stream, if there is one.
+fn head_of(bytes: &[u8]) -> (Option<Header>, Option<ModelId>) {
+    let mut reader = StreamReader::new(&Limits::default());
     reader.push(bytes);
-    reader.next_event().ok()?;
-    reader.header().cloned()
+    let mut embedded = None;
+    while let Ok(Some(event)) = reader.next_event() {
+        match event {
+            Event::Header(_) => {}
+            Event::Model(file) => embedded = Some(model_id(&file)),
+            _ => break,
+        }
+    }
+    (reader.header().cloned(), embedded)
 }
 
 /// Everything about a stream as JSON; the table is made from the same.
-fn file(header: &Header, stream: Option<&codec::Stream>, chunks: &[ChunkInfo]) -> Value {
-    let total = stream.map(|s| s.total).or(header.total_samples);
+fn stream_fields(
+    header: &Header,
+    total: Option<u64>,
+    embedded: Option<ModelId>,
+    chunks: &[ChunkInfo],
+) -> Value {
     let seconds = total.map(|total| total as f64 / f64::from(header.source.rate));
     let size: u64 = chunks.iter().map(|c| c.size).sum();
-    let size = stream.map_or(size, |s| s.size as u64);
     let mut bits = LayerBits::default();
     let (mut kept, mut pixels) = (0u64, 0u64);
     for segment in chunks.iter().filter_map(|c| c.segment) {
@@ -134,7 +147,7 @@ fn file(header: &Header, stream: Option<&codec::Stream>, chunks: &[ChunkInfo]) -
         "seconds": seconds.map(|s| round(s, 4)),
         "bits_per_second": rate(size as f64 * 8.0),
         "header": header_fields(header, total),
-        "model": model_of(header, stream),
+        "model": model_of(header, embedded),
         "kept": share(kept, pixels),
         "layers": layers,
         "chunks": chunks.iter().map(chunk).collect::<Vec<_>>(),
@@ -183,15 +196,14 @@ fn header_fields(header: &Header, total: Option<u64>) -> Value {
     })
 }
 
-/// The model a stream names, and where a decoder finds it.
-fn model_of(header: &Header, stream: Option<&codec::Stream>) -> Value {
+/// The network a stream names, and where a decoder finds it.
+fn model_of(header: &Header, embedded: Option<ModelId>) -> Value {
     let Some(id) = header.model else {
         return Value::Null;
     };
-    let is = |loaded: &Loaded| loaded.id == id;
-    let place = if stream.is_some_and(|s| s.embedded.as_ref().is_some_and(is)) {
+    let place = if embedded == Some(id) {
         "embedded".to_string()
-    } else if let Some(name) = models::name_of(id) {
+    } else if let Some(name) = sparc::models::name_of(id) {
         format!("built in ({name})")
     } else {
         "to be given with --model".to_string()
@@ -200,8 +212,8 @@ fn model_of(header: &Header, stream: Option<&codec::Stream>) -> Value {
 }
 
 /// Everything about a model file.
-fn model(loaded: &Loaded) -> Value {
-    let model = &loaded.model;
+fn model_fields(network: &Network) -> Value {
+    let model = &network.model;
     let weights: usize = model
         .layers
         .iter()
@@ -241,8 +253,8 @@ fn model(loaded: &Loaded) -> Value {
         .map(|(k, v)| (k.clone(), json!(v)))
         .collect();
     json!({
-        "bytes": loaded.file.len(),
-        "id": loaded.id.to_string(),
+        "bytes": network.file.len(),
+        "id": network.id.to_string(),
         "model_for": {
             "rate": model.rate,
             "n_fft": model.stft.n_fft,

@@ -5,16 +5,19 @@ use crate::batch;
 use crate::codec;
 use crate::fault::{Failure, Fault, OfFile};
 use crate::mask;
-use crate::models::{self, Loaded};
+use crate::models;
 use crate::output;
 use clap::{Args, ValueEnum};
-use codec_audio::{file as read, resample, Pcm};
+use codec_audio::{file, Pcm};
 use codec_core::encode::{Policy, Settings};
 use codec_format::header::PhaseKind;
+use codec_format::inspect::layout;
 use codec_format::symbols::Mask;
+use codec_format::Limits;
 use codec_train::optimise::{genetic, gradient, seeds, Fitness, Measures, Problem};
 use codec_train::Error;
 use ndarray::Array2;
+use sparc::Network;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -175,15 +178,9 @@ fn optimize(args: &Optimize, quiet: bool) -> Result<(), Failure> {
                 .of("arguments"),
         );
     };
-    let of_input = |fault: Fault| fault.of(batch::name(&args.input));
-    let clip = read::bytes(&args.input)
-        .and_then(read::clip)
-        .map_err(Fault::from)
-        .and_then(checked)
-        .map_err(of_input)?;
-    let wanted = resample::length(clip.len() as u64, clip.rate, settings.rate) as usize;
-    let pcm = resample::channel(&clip.channels[0], clip.rate, settings.rate, wanted)
-        .of(batch::name(&args.input))?;
+    let name = batch::name(&args.input);
+    let clip = checked(codec_audio::read(&args.input).of(&name)?).of(&name)?;
+    let pcm = clip.resampled(settings.rate).of(name)?.channels.remove(0);
     let failed = |error| failure(error, args);
     let work = Work {
         problem: Problem::new(&pcm, &settings, &model.model)
@@ -305,7 +302,7 @@ fn checked(clip: Pcm) -> Result<Pcm, Fault> {
 struct Work<'a> {
     problem: Problem,
     args: &'a Optimize,
-    model: &'a Loaded,
+    model: &'a Network,
     phase: PhaseKind,
     progress: bool,
 }
@@ -419,13 +416,10 @@ impl Work<'_> {
         let mut sparsity = self.args.sparsity;
         let mut limit = None;
         if let Some(path) = &self.args.as_large_as {
-            let of_file = |fault: Fault| fault.of(batch::name(path));
-            let stream = read::bytes(path)
-                .map_err(Fault::from)
-                .and_then(|bytes| codec::read(&bytes))
-                .map_err(of_file)?;
-            let model = stream.embedded.as_ref().map_or(0, |m| m.file.len());
-            let bytes = stream.size - model.min(stream.size);
+            let file = file::bytes(path).of(batch::name(path))?;
+            let chunks = layout(&file, &Limits::default()).of(batch::name(path))?;
+            let model = chunks.iter().filter(|c| c.name == "MODL");
+            let bytes = file.len() - model.map(|c| c.size as usize).sum::<usize>();
             sparsity = seeds::sparsity_for(&self.problem, bytes, self.args.seed, self.phase)
                 .map_err(failed)?;
             limit = Some((bytes, self.phase));
@@ -496,7 +490,7 @@ fn failure(error: Error, args: &Optimize) -> Failure {
     };
     match error {
         // The only file the searches write, or read, is the checkpoint beside the output.
-        Error::Io { path, source } => Fault::Output(read::reason(&source)).of(path.display()),
+        Error::Io { path, source } => Fault::Output(file::reason(&source)).of(path.display()),
         Error::File { path, what } => Fault::Input(what).of(path.display()),
         Error::Config(what) => Fault::Arguments(what).of("arguments"),
         Error::Network(what) => Fault::Model(what).of(model()),

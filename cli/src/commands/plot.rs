@@ -1,18 +1,19 @@
 //! `sparc plot`.
 
 use crate::batch;
-use crate::codec::{self, Stream};
+use crate::codec;
 use crate::fault::{Failure, Fault, OfFile};
-use crate::models::{self, Given};
+use crate::models;
 use crate::output;
 use crate::progress::Progress;
 use clap::Args;
-use codec_audio::{file as read, resample, Pcm};
+use codec_audio::{file, resample, Pcm};
 use codec_core::encode::{self, Analysis, Settings, Target};
 use codec_format::header::{PhaseKind, Signal};
 use codec_format::symbols::Segment;
 use codec_lab::figure::{self, Figure};
 use ndarray::Array2;
+use sparc::{Damage, Decoding, Stream};
 use std::path::PathBuf;
 
 /// `sparc plot`.
@@ -41,23 +42,18 @@ const PHASE_RANGE: f32 = 60.0;
 pub fn run(args: &Plot, quiet: bool) -> Vec<Failure> {
     let progress = Progress::spinner(quiet, "drawing");
     let name = batch::name(&args.file);
-    let draw = || {
-        let model = models::given(args.model.as_deref())?;
-        let bytes = read::bytes(&args.file).of(&name)?;
-        let of_file = |fault: Fault| fault.of(&name);
-        let (png, concealed) = if read::is_sparc(&bytes) {
-            let stream = codec::read(&bytes).map_err(of_file)?;
-            (
-                of_stream(&stream, &model, args.channel, &name).map_err(of_file)?,
-                stream.concealed(),
-            )
+    let draw = || -> Result<(), Failure> {
+        let decoding = models::given(args.model.as_deref())?.decoding();
+        let bytes = file::bytes(&args.file).of(&name)?;
+        let (png, damage) = if file::is_sparc(&bytes) {
+            of_stream(&bytes, &decoding, args.channel, &name).of(&name)?
         } else {
-            let clip = read::clip(bytes).of(&name)?;
-            (of_clip(&clip, args.channel, &name).map_err(of_file)?, None)
+            let clip = file::clip(bytes).of(&name)?;
+            let png = of_clip(&clip, args.channel, &name).of(&name)?;
+            (png, Damage::default())
         };
-        output::write(&args.out, &png)
-            .map_err(|fault| fault.of(batch::name_of_output(&args.out)))?;
-        concealed.map_or(Ok(()), |message| Err(of_file(Fault::Concealed(message))))
+        output::write(&args.out, &png).of(batch::name_of_output(&args.out))?;
+        Fault::concealed(&damage).of(&name)
     };
     let result = draw();
     drop(progress);
@@ -84,18 +80,24 @@ pub fn of_clip(clip: &Pcm, channel: usize, name: &str) -> Result<Vec<u8>, Fault>
     })?)
 }
 
-/// A stream as the decoder completes it: the dense image, the kept pixels, the phase of the result.
+/// A stream as the decoder completes it: the dense image, the kept pixels, the phase of the result; and what of it was
+/// damaged.
 pub fn of_stream(
-    stream: &Stream,
-    given: &Given,
+    bytes: &[u8],
+    decoding: &Decoding,
     channel: usize,
     name: &str,
-) -> Result<Vec<u8>, Fault> {
+) -> Result<(Vec<u8>, Damage), Fault> {
+    let decoding = Decoding {
+        resample: false,
+        ..decoding.clone()
+    };
+    let pcm = sparc::decode_with(bytes, &decoding)?.pcm;
+    let stream = Stream::read(bytes, &decoding)?;
     let header = &stream.header;
-    let model = codec::model_for(stream, given)?;
-    let pcm = codec::decode_coded(stream, model)?;
-    let wave = pick(&pcm, channel)?.clone();
-    let segments: Vec<Segment> = stream.parts.iter().flatten().cloned().collect();
+    let wave = pick(&pcm.channels, channel)?.clone();
+    let segments: Vec<Segment> = stream.segments.into_iter().flatten().collect();
+    let model = stream.network.as_ref().map(|network| &network.model);
     let (mut dense, _) = codec_core::decode::dense_images(header, model, &segments)?;
     let (mask, kept) = mask_of(segments.iter(), channel, header.stft.bins());
     let settings = Settings {
@@ -126,20 +128,21 @@ pub fn of_stream(
     };
     let seconds = wave.len() as f64 / f64::from(header.coded.rate);
     let source = header.source;
-    Ok(figure::draw(&Figure {
+    let png = figure::draw(&Figure {
         title: title(
             name,
             source.rate,
             source.channels.into(),
             seconds,
-            Some(stream.size),
+            Some(bytes.len()),
         ),
         floor: peak(&levels) - RANGE,
         phase: (phase + &low, phases(&analysis, 0)),
         levels: ("levels, completed by the decoder".into(), levels),
         mask: Some((format!("mask: {kept}{low}"), mask)),
         wave: (wave, header.coded.rate),
-    })?)
+    })?;
+    Ok((png, stream.damage))
 }
 
 fn analysed(

@@ -6,14 +6,16 @@ use crate::models;
 use crate::output;
 use crate::progress::Progress;
 use clap::{Args, ValueEnum};
-use codec_audio::file::{self as read, reason};
+use codec_audio::file::reason;
 use codec_lab::reproduce::coded::NamedModel;
 use codec_lab::reproduce::masks::Effort;
 use codec_lab::reproduce::plan::{Section, SPARSITIES};
 use codec_lab::reproduce::{self, charts, report, Event, Networks, Options};
 use codec_train::Error;
+use sparc::Network;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Folder within the output folder where results are kept while a run goes on.
 const KEPT: &str = "kept";
@@ -202,26 +204,18 @@ fn reproduce(args: &Reproduce, quiet: bool) -> Result<(), Failure> {
 /// The networks of a folder, or those built in.
 fn networks(folder: Option<&Path>) -> Result<Networks, Failure> {
     let model = |name: &str| -> Result<NamedModel, Failure> {
-        let (of, loaded) = match folder {
+        let network = match folder {
             Some(folder) => {
                 let path = folder.join(format!("{name}.sparcmodel"));
-                let bytes = read::bytes(&path).map_err(|error| match Fault::from(error) {
-                    Fault::Input(what) => Fault::Model(what),
-                    other => other,
-                });
-                (path.display().to_string(), bytes.and_then(models::parse))
+                Arc::new(Network::read(&models::bytes(&path)?).of(path.display())?)
             }
-            None => {
-                let missing = || Fault::Model("is not built in".into());
-                let loaded = models::by_name(name).cloned().ok_or_else(missing);
-                (format!("built-in {name}"), loaded)
-            }
+            None => sparc::models::by_name(name)
+                .ok_or_else(|| Fault::Model("is not built in".into()).of(name))?,
         };
-        let loaded = loaded.map_err(|fault| fault.of(of))?;
         Ok(NamedModel {
             name: name.to_owned(),
-            id: loaded.id,
-            model: loaded.model,
+            id: network.id,
+            model: network.model.clone(),
         })
     };
     let thesis = SPARSITIES

@@ -87,7 +87,7 @@ fn one(args: &Roundtrip, input: &Path, quiet: bool, progress: &Progress) -> Resu
         &candidates,
         target,
         args.coding.bitrate.is_some(),
-        model.as_ref(),
+        model.as_deref(),
         args.coding.embed_model,
     )
     .map_err(of_input)?;
@@ -98,16 +98,15 @@ fn one(args: &Roundtrip, input: &Path, quiet: bool, progress: &Progress) -> Resu
     let bytes = coded.bytes;
 
     progress.say(format!("{name}: decoding"));
-    let given = model.map_or(Given::None, |loaded| Given::File(Box::new(loaded)));
+    let decoding = Given::from(model).decoding();
     let start = Instant::now();
-    let stream = codec::read(&bytes).map_err(of_input)?;
-    let decoded = codec::decode(&stream, &given).map_err(of_input)?;
-    let decoding = start.elapsed().as_secs_f64();
+    let decoded = sparc::decode_with(&bytes, &decoding).of(&name)?.pcm;
+    let decoded_in = start.elapsed().as_secs_f64();
 
     progress.say(format!("{name}: measuring and drawing"));
     let measures = codec_metrics::compare(&clip, &decoded, &MEASURES.map(|m| m.0)).of(&name)?;
     let picture = in_folder(&args.out_dir, input, "png");
-    let png = plot::of_stream(&stream, &given, 0, &name).map_err(of_input)?;
+    let (png, _) = plot::of_stream(&bytes, &decoding, 0, &name).of(&name)?;
     let wav = wav::write(&decoded, wav::Depth::Pcm16).of(&name)?;
     let named = |extension: &str| in_folder(&args.out_dir, input, extension);
     for (path, bytes) in [
@@ -123,7 +122,7 @@ fn one(args: &Roundtrip, input: &Path, quiet: bool, progress: &Progress) -> Resu
         bytes: bytes.len(),
         measures,
         encoding,
-        decoding,
+        decoding: decoded_in,
     })
 }
 

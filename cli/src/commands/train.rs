@@ -2,7 +2,6 @@
 
 use crate::commands::convert;
 use crate::fault::{Failure, Fault, OfFile};
-use crate::models;
 use crate::output;
 use clap::{Args, ValueEnum};
 use codec_audio::file::reason;
@@ -11,6 +10,7 @@ use codec_lab::figure::curve;
 use codec_train::config::Config;
 use codec_train::train::{self, Device, Report, TrainOptions};
 use codec_train::{safetensors, Error};
+use sparc::Network;
 use std::path::{Path, PathBuf};
 
 /// `sparc train`.
@@ -139,7 +139,9 @@ fn start(path: &Path, config: &str, args: &Train) -> Result<Model, Failure> {
         let skeleton = skeleton.map_err(|error| failure(error, args))?;
         safetensors::read(&bytes, Some(&skeleton)).map_err(|e| Fault::Model(e.to_string()))
     } else {
-        models::parse(bytes).map(|loaded| loaded.model)
+        Network::read(&bytes)
+            .map(|network| network.model)
+            .map_err(Fault::from)
     };
     model.map_err(|fault| fault.of(path.display()))
 }

@@ -57,7 +57,7 @@ impl Analysis {
             check_finite(pcm, channel, 0)?;
         }
         let analyser = Analyser::new(clip.source, settings)?;
-        let frames = frames_of(len as u64, &settings.stft) as usize;
+        let frames = settings.stft.frames_for(len as u64) as usize;
         Ok(Analysis {
             total_samples: Some(clip.total_samples),
             ..analyser.run(clip.channels, 0, 0, frames)
@@ -166,15 +166,6 @@ impl Analyser {
                 .collect(),
         }
     }
-}
-
-/// Frames that cover `samples` coded samples: `1 + ceil(samples / hop)`, none for none (Spec §4.3).
-#[must_use]
-pub fn frames_of(samples: u64, stft: &Stft) -> u64 {
-    if samples == 0 {
-        return 0;
-    }
-    1 + samples.div_ceil(u64::from(stft.hop.max(1)))
 }
 
 /// The origin for a clip whose loudest pixel has level `peak` dB, in 1/8 dB.

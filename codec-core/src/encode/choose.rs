@@ -97,6 +97,7 @@ pub fn encode_with(
     if candidates.iter().any(|c| c.settings.rate != rate) {
         return fail("candidates must share the coded sample rate");
     }
+    candidates[0].settings.validate()?;
     let middle = middle(clip, rate);
     let part = middle.as_ref().map_or(*clip, |channels| Clip {
         channels,

@@ -1,6 +1,6 @@
 //! PCM in pieces in, segments out.
 
-use super::analysis::{check_channels, check_finite, frames_of, origin_below, Analyser};
+use super::analysis::{check_channels, check_finite, origin_below, Analyser};
 use super::profile::STREAM_PEAK;
 use super::rate::SegmentRate;
 use super::segment::{segment, Coded};
@@ -122,7 +122,7 @@ impl Encoder {
     /// # Errors
     /// [`Error::Format`] for symbols beyond a limit of the format.
     pub fn finish(mut self) -> Result<Vec<Coded>> {
-        let total = frames_of(self.taken, &self.settings.stft);
+        let total = self.settings.stft.frames_for(self.taken);
         let step = u64::from(self.settings.segment_frames);
         let mut out = Vec::new();
         while u64::from(self.next) * step < total {

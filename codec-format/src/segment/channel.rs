@@ -9,7 +9,7 @@ use super::waveform::Waveform;
 use super::SegmentCoder;
 use crate::entropy::bank::Bank;
 use crate::entropy::range::BitCoder;
-use crate::error::{Error, Result};
+use crate::error::{rule, Result};
 use crate::header::{MaskKind, PhaseKind, ValueCoding};
 use crate::symbols::{Kept, Mask, Phases, SparseImage, MAX_INDEX};
 use alloc::vec;
@@ -48,10 +48,6 @@ enum KeptLayer {
     },
     /// Positions are known before; values too, unless they are coded by context.
     Scattered(Option<ScatteredValues>),
-}
-
-fn rule(holds: bool, what: &'static str) -> Result<()> {
-    holds.then_some(()).ok_or(Error::Malformed { what, at: 0 })
 }
 
 impl Channel {

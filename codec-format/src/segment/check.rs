@@ -1,7 +1,7 @@
 //! Symbols held against the header, before anything is written.
 
 use super::{seeded_mask, SegmentCoder};
-use crate::error::{Error, Result};
+use crate::error::{rule, Result};
 use crate::header::MaskKind;
 use crate::limits::check;
 use crate::symbols::Segment;
@@ -9,7 +9,6 @@ use crate::symbols::Segment;
 impl SegmentCoder {
     /// Holds the segment against the header.
     pub(super) fn check_segment(&self, segment: &Segment) -> Result<()> {
-        let rule = |holds: bool, what| holds.then_some(()).ok_or(Error::Usage { what });
         let header = &self.header;
         rule(
             segment.channels.len() == usize::from(header.coded.channels),

@@ -156,7 +156,8 @@ impl SegmentCoder {
     pub fn decode(&self, body: &[u8]) -> Result<Segment> {
         let mut opened = self.open(body)?;
         let mut decoder = Decoder::new(&body[opened.coded..]);
-        self.code(&mut self.start.clone(), &mut decoder, &mut opened.channels)?;
+        self.code(&mut self.start.clone(), &mut decoder, &mut opened.channels)
+            .map_err(|error| error.found_at(0))?;
         opened.close(&decoder, body)
     }
 
@@ -168,7 +169,8 @@ impl SegmentCoder {
         let mut opened = self.open(body)?;
         let mut bits = opened.bits;
         let mut meter = Meter::new(Decoder::new(&body[opened.coded..]));
-        self.code(&mut self.start.clone(), &mut meter, &mut opened.channels)?;
+        self.code(&mut self.start.clone(), &mut meter, &mut opened.channels)
+            .map_err(|error| error.found_at(0))?;
         bits.add(&layer_bits(&meter.cost));
         Ok((opened.close(&meter.inner, body)?, bits))
     }
@@ -225,7 +227,8 @@ impl SegmentCoder {
         Ok((index, frames as usize))
     }
 
-    /// Codes everything that is entropy coded, in either direction (Spec §5.3).
+    /// Codes everything that is entropy coded, in either direction (Spec §5.3). [`Error::Usage`] where a decoder reads
+    /// what no encoder writes.
     fn code<C: BitCoder>(
         &self,
         bank: &mut Bank,

@@ -3,7 +3,7 @@
 use crate::entropy::bank::Bank;
 use crate::entropy::layout::RUN;
 use crate::entropy::range::{code_fair, BitCoder, Layer};
-use crate::error::{Error, Result};
+use crate::error::{rule, Result};
 
 /// Codes the positions in `kept` (nonzero where kept) as alternating runs, a gap first (Spec §5.2.3).
 /// A decoder writes `marker` where a pixel is kept.
@@ -29,12 +29,7 @@ pub(crate) fn code<C: BitCoder>(
             usize::from(keeping),
             length.wrapping_sub(least),
         ) + least;
-        if length > kept.len() - at {
-            return Err(Error::Malformed {
-                what: "run length",
-                at: 0,
-            });
-        }
+        rule(length <= kept.len() - at, "run length")?;
         if keeping {
             for pixel in &mut kept[at..at + length] {
                 if *pixel == 0 {

@@ -108,6 +108,7 @@ pub(crate) fn span_at(bytes: &[u8], max: impl Fn(u8) -> usize) -> Result<Option<
             what: "chunk length",
             requested: length,
             max: max as u64,
+            at: Some(0),
         });
     }
     Ok(Some(ChunkSpan {

@@ -1,7 +1,7 @@
 //! The stream header: everything a decoder must know before the first segment (Spec §4).
 
 use crate::bytes::{put_signed, put_varint, Cursor};
-use crate::error::{Error, Result};
+use crate::error::{rule, Error, Result};
 use crate::limits::{self, Limits};
 pub use crate::stft::{Stft, WindowKind};
 use alloc::vec;
@@ -220,16 +220,14 @@ impl Header {
             .saturating_add(u64::from(self.pre_skip))
     }
 
-    /// Frames of a stream of `total` source samples (Spec §4.3). Frame `t` is centred on coded sample
-    /// `t * hop`; `1 + ceil(coded samples / hop)` frames surround every sample, and an empty source
+    /// Frames of a stream of `total` source samples (Spec §4.3): [`Stft::frames_for`] its coded samples; an empty source
     /// has none.
     #[must_use]
     pub fn frames_for(&self, total: u64) -> u64 {
-        if total == 0 {
-            return 0;
+        match total {
+            0 => 0,
+            _ => self.stft.frames_for(self.coded_samples(total)),
         }
-        let hop = u64::from(self.stft.hop.max(1));
-        1 + self.coded_samples(total).div_ceil(hop)
     }
 
     /// Segments of a stream of `total` source samples: `ceil(frames / segment_frames)` (Spec §4.3).
@@ -268,7 +266,6 @@ impl Header {
     /// # Errors
     /// [`Error::Usage`] names the field that breaks a rule, [`Error::LimitExceeded`] one that is too large.
     pub fn validate(&self, limits: &Limits) -> Result<()> {
-        let rule = |holds: bool, what| holds.then_some(()).ok_or(Error::Usage { what });
         for signal in [self.source, self.coded] {
             limits.check_rate(signal.rate)?;
             rule(signal.channels > 0, "no channels")?;

@@ -1,7 +1,7 @@
 //! Streams in, pushed in pieces of any size (Spec §3.8).
 
 use crate::bytes::Cursor;
-use crate::error::{Error, Result};
+use crate::error::{rule, Error, Result};
 use crate::limits::{check, Limits};
 use crate::segment::SegmentCoder;
 use crate::stream::chunk::{
@@ -67,12 +67,12 @@ pub struct StreamReader {
     /// What has been seen that counts but once.
     metadata_seen: bool,
     model_seen: bool,
+    /// Segments before are left out.
+    first: u32,
     /// Index behind the last sound segment, sound segments so far, and frames up to the last one's end.
     next: u32,
     found: u64,
     frames: u64,
-    /// Segments before this one are checked, but not decoded.
-    first: u32,
     /// The last sound segment was short, so that none may follow.
     short: bool,
     /// Damage was reported since the last sound segment.
@@ -101,8 +101,8 @@ impl StreamReader {
             coder: None,
             metadata_seen: false,
             model_seen: false,
-            next: 0,
             first: 0,
+            next: 0,
             found: 0,
             frames: 0,
             short: false,
@@ -161,7 +161,6 @@ impl StreamReader {
         let event = self.step();
         match event {
             Ok(Some(Event::End { .. })) => self.ended = true,
-            Ok(Some(Event::Segment(_))) => self.damaged = false,
             Ok(Some(Event::DamagedSegment { .. })) => self.damaged = true,
             Err(error) => {
                 self.failed = Some(error);
@@ -301,6 +300,7 @@ impl StreamReader {
 
     /// Nothing sound follows the damage.
     fn lost_to_the_end(&mut self, error: Error) -> Result<Option<Event>> {
+        let at = self.at();
         self.searching = None;
         self.start = self.buffer.len();
         if let Error::Truncated { .. } = error {
@@ -308,7 +308,7 @@ impl StreamReader {
         }
         Ok(Some(Event::DamagedSegment {
             index: self.next,
-            at: self.at(),
+            at,
             error,
         }))
     }
@@ -331,7 +331,8 @@ impl StreamReader {
         match segments.saturating_sub(u64::from(self.next)) {
             0 => Ok(Event::End { total }),
             _ if self.damaged => {
-                self.check_lost(segments)?;
+                self.check_lost(segments)
+                    .map_err(|error| error.found_at(at))?;
                 Ok(Event::End { total })
             }
             // TAIL ends the stream, so that nothing was cut off behind it.
@@ -349,7 +350,7 @@ impl StreamReader {
         check(
             "lost segments",
             segments - self.found,
-            self.limits.lost_segments + 10 * self.found,
+            self.limits.lost_segments.saturating_add(10 * self.found),
         )
     }
 
@@ -395,7 +396,8 @@ impl StreamReader {
                 let mut cursor = Cursor::new(&body);
                 let total = cursor.varint("total samples").map_err(place)?;
                 cursor.end("end of trailer").map_err(place)?;
-                check("total samples", total, self.limits.total_samples)?;
+                check("total samples", total, self.limits.total_samples)
+                    .map_err(|error| error.found_at(body_at))?;
                 let known = header.total_samples.or(self.total);
                 let frames = header.frames_for(total);
                 if known.is_some_and(|known| known != total)
@@ -419,7 +421,7 @@ impl StreamReader {
         }
     }
 
-    /// The segment in a sound SEGM chunk, or what is wrong with it; nothing of one that is left out.
+    /// The segment in a sound SEGM chunk, or what is wrong with it; nothing if it is to be left out.
     fn read_segment(&mut self, body: &[u8], at: u64, body_at: u64) -> Option<Event> {
         let index = self.next;
         match self.accept(body) {
@@ -427,22 +429,18 @@ impl StreamReader {
             Err(error) => Some(Event::DamagedSegment {
                 index,
                 at,
-                error: error.offset_by(body_at),
+                error: error.found_at(0).offset_by(body_at),
             }),
         }
     }
 
-    /// Checks a segment's place in the stream (Spec §4.3) and decodes it, unless it is left out.
+    /// Checks a segment's place in the stream (Spec §4.3) and decodes it.
     fn accept(&mut self, body: &[u8]) -> Result<Option<Segment>> {
         let Some(coder) = &self.coder else {
-            return Err(Error::Truncated {
-                what: "HEAD",
-                at: 0,
-            });
+            return Ok(None);
         };
-        let (index, frames) = coder.place(body)?;
-        let rule = |holds: bool, what| holds.then_some(()).ok_or(Error::Malformed { what, at: 0 });
         let header = coder.header();
+        let (index, frames) = coder.place(body)?;
         rule(
             index >= self.next && index < u32::MAX && !self.short,
             "segment index",
@@ -455,15 +453,14 @@ impl StreamReader {
             rule(frames == left.min(length), "segment frames")?;
         }
         self.check_lost(u64::from(index))?;
-        let segment = if index < self.first {
-            None
-        } else {
-            Some(coder.decode(body)?)
-        };
+        let segment = (index >= self.first)
+            .then(|| coder.decode(body))
+            .transpose()?;
         self.short = frames < length;
         self.next = index + 1;
         self.found += 1;
         self.frames = first + frames;
+        self.damaged = false;
         Ok(segment)
     }
 }

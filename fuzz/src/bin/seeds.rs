@@ -2,7 +2,7 @@
 //! `cargo run --release --manifest-path fuzz/Cargo.toml --bin seeds`.
 
 use std::fs;
-use std::io::Result;
+use std::io::{Error, Result};
 use std::path::Path;
 
 fn main() -> Result<()> {
@@ -17,7 +17,9 @@ fn main() -> Result<()> {
     for (file, depth) in &outcomes {
         let deep = if file.contains("model_parse") { 1 } else { 2 };
         if file.starts_with("seeds") && *depth < deep {
-            eprintln!("{file} comes no further than {depth}");
+            return Err(Error::other(format!(
+                "{file} comes no further than {depth}"
+            )));
         }
     }
     let lines = outcomes

@@ -6,7 +6,7 @@ use crate::args::parse_bitrate;
 use crate::batch;
 use crate::codec;
 use crate::fault::{Failure, Fault};
-use crate::models::{self, Given, Loaded};
+use crate::models::{self, Given};
 use crate::output;
 use crate::progress::Progress;
 use clap::Args;
@@ -16,6 +16,7 @@ use codec_core::encode::{Settings, Target};
 use codec_lab::figure::chart::{sheet, Line, Lines, Panel};
 use codec_metrics::{Comparison, Measure};
 use rayon::prelude::*;
+use sparc::{Decoding, Network};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -88,10 +89,7 @@ fn bench(args: &Bench, quiet: bool) -> Result<Vec<Failure>, Failure> {
     let (sources, mut failures) = sources(&args.dir)?;
     let settings = Settings::speech_at(args.rates.first().copied().unwrap_or_default());
     let model = models::for_encoding(args.model.as_deref(), &settings)?;
-    let given = match &model {
-        Some(loaded) => Given::File(Box::new(loaded.clone())),
-        None => Given::None,
-    };
+    let decoding = Given::from(model.clone()).decoding();
 
     let opus_rates: &[u32] = if args.opus { &args.opus_rates } else { &[] };
     let plan = args
@@ -108,7 +106,7 @@ fn bench(args: &Bench, quiet: bool) -> Result<Vec<Failure>, Failure> {
             .par_iter()
             .map(|source| {
                 let coded = if codec == "sparc" {
-                    sparc(&source.clip, target, model.as_ref(), &given)
+                    sparc(&source.clip, target, model.as_deref(), &decoding)
                 } else {
                     opus::code(&source.clip, target)
                 };
@@ -193,14 +191,14 @@ fn sources(folder: &Path) -> Result<(Vec<Source>, Vec<Failure>), Failure> {
 fn sparc(
     clip: &Pcm,
     bitrate: u32,
-    model: Option<&Loaded>,
-    given: &Given,
+    model: Option<&Network>,
+    decoding: &Decoding,
 ) -> Result<(usize, Pcm), Fault> {
     let channels = clip.channels.len().max(1) as u32;
     let target = Target::Bitrate(bitrate);
     let candidates = Settings::speech_candidates(bitrate / channels, Effort::Default);
     let bytes = codec::encode(clip, &candidates, target, false, model, false)?.bytes;
-    let decoded = codec::decode(&codec::read(&bytes)?, given)?;
+    let decoded = sparc::decode_with(&bytes, decoding)?.pcm;
     Ok((bytes.len(), decoded))
 }
 
