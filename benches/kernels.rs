@@ -9,56 +9,50 @@ use codec_core::planes::Planes;
 use codec_core::transform::stft::Transform;
 use codec_format::header::{Stft, WindowKind};
 use codec_format::limits::Limits;
-use codec_format::model::{Activation, Convolution, Layer, Model, Normalisation, Plane, Source};
+use codec_format::model::graph::{Extent, Graph, Operand, Plane};
+use codec_format::model::op::{Activation, Convolution, ConvolutionKind};
+use codec_format::model::{Model, Normalisation, Parts};
 use codec_format::segment::SegmentCoder;
 use codec_format::symbols::Segment;
 use criterion::{Criterion, Throughput};
 use std::hint::black_box;
+use std::sync::Arc;
 use support::{criterion, voice, whole, RealTime, RATE, SOURCE};
 
-/// A network of three layers: from the values plane to `channels`, to `channels`, to one.
-fn network(convolution: Convolution, channels: u16, size: u8) -> Network {
+/// A network of three convolutions: from the values plane to `channels`, to `channels` (perhaps each on its own), to one.
+fn network(kind: ConvolutionKind, channels: u16, size: u8, depthwise: bool) -> Arc<Network> {
     let mut state = 1u32;
-    let mut numbers = |n: usize| -> Vec<f32> {
-        (0..n)
-            .map(|_| {
-                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                (state >> 8) as f32 / 8_388_608.0 - 1.0
-            })
-            .collect()
+    let mut number = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / 8_388_608.0 - 1.0
     };
-    let mut layer = |source, inputs: u16, outputs: u16| Layer {
-        convolution,
-        sources: vec![source],
-        skip: None,
-        kernel_bins: size,
-        kernel_frames: size,
-        inputs,
-        outputs,
-        weights: numbers(
-            usize::from(inputs) * usize::from(outputs) * usize::from(size) * usize::from(size),
-        ),
-        bias: numbers(usize::from(outputs)),
-        activation: Activation::Relu,
+    let kernel = Extent {
+        bins: size,
+        frames: size,
     };
-    let layers = vec![
-        layer(Source::Plane(Plane::Values), 1, channels),
-        layer(Source::Layer(0), channels, channels),
-        layer(Source::Layer(1), channels, 1),
-    ];
-    let model = Model {
+    let mut completion = Graph::default();
+    let mut last = Operand::Plane(Plane::Values);
+    for (inputs, outputs) in [(1, channels), (channels, channels), (channels, 1)] {
+        let mut op = Convolution::zeros(kind, inputs, outputs, kernel);
+        if depthwise && inputs == outputs {
+            op.groups = channels;
+        }
+        op.fill(&mut number);
+        last = completion.layer(&[last], op, None, Some(Activation::Relu));
+    }
+    let model = Model::new(Parts {
         rate: RATE,
         stft: Settings::speech().stft,
-        upsampling: 1,
         normalisation: Normalisation {
             offset: 40.0,
             scale: 20.0,
         },
         residual: false,
-        layers,
+        completion,
+        analysis: None,
         metadata: Vec::new(),
-    };
-    Network::of(&model).expect("the model is valid")
+    });
+    Arc::new(Network::of(&model.expect("the model is valid")))
 }
 
 /// One second of planes, one pixel in `every` kept.
@@ -81,12 +75,13 @@ fn planes(every: usize) -> Planes {
 fn convolution(c: &mut Criterion<RealTime>) {
     let mut group = c.benchmark_group("convolution");
     let second = Throughput::Elements(64 * 256);
-    for (name, kind) in [
-        ("plain", Convolution::Plain),
-        ("sparse", Convolution::Sparse),
+    for (name, kind, depthwise) in [
+        ("plain", ConvolutionKind::Plain, false),
+        ("sparse", ConvolutionKind::Sparse, false),
+        ("depthwise", ConvolutionKind::Plain, true),
     ] {
         for (channels, size) in [(16u16, 5u8), (24, 3), (24, 5), (32, 5)] {
-            let network = network(kind, channels, size);
+            let network = network(kind, channels, size, depthwise);
             for every in [20, 2] {
                 let planes = planes(every);
                 group.throughput(second.clone());

@@ -9,7 +9,7 @@ use codec_core::encode::Policy;
 use codec_core::encode::Settings;
 use codec_format::header::ModelId;
 use codec_format::model::Model;
-use codec_format::{model_file, Limits};
+use codec_format::Limits;
 
 /// A network, its id, and the file it came from.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,12 +28,12 @@ impl Network {
     /// # Errors
     /// [`Error::Model`] for bytes that are no usable model, [`Error::Limit`] for one that is too large.
     pub fn read(file: &[u8]) -> Result<Self> {
-        let model = model_file::read(file, &Limits::default()).map_err(|error| match error {
+        let model = Model::read(file, &Limits::default()).map_err(|error| match error {
             codec_format::Error::LimitExceeded { .. } => Error::from(error),
             error => Error::Model(format!("is not a usable model: {error}")),
         })?;
         Ok(Network {
-            id: model_file::model_id(file),
+            id: ModelId::of(file),
             model,
             file: file.to_vec(),
         })

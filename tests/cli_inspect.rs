@@ -75,7 +75,7 @@ fn inspect_reads_model_files() {
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(value["model_for"]["rate"], 16_000);
     assert!(value["weights"].as_u64().unwrap() > 1_000);
-    assert!(!value["model_layers"].as_array().unwrap().is_empty());
+    assert!(!value["completion"].as_array().unwrap().is_empty());
 }
 
 /// Where a panel shows the loudest level: the middle of those pixels as a share of the panel's width and height from the

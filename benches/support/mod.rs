@@ -6,7 +6,6 @@ use codec_core::encode::Settings;
 use codec_format::header::Signal;
 use codec_format::limits::Limits;
 use codec_format::model::Model;
-use codec_format::model_file;
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{Criterion, Throughput};
 use std::f64::consts::TAU;
@@ -62,7 +61,7 @@ pub fn voice() -> Vec<f32> {
 /// The default network, if it is there and made for the speech profile's transform.
 pub fn default_model() -> Option<Model> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/speech.sparcmodel");
-    let model = model_file::read(&std::fs::read(path).ok()?, &Limits::default()).ok()?;
+    let model = Model::read(&std::fs::read(path).ok()?, &Limits::default()).ok()?;
     (model.stft == Settings::speech().stft && model.rate == RATE).then_some(model)
 }
 

@@ -1,17 +1,51 @@
-//! From the arguments of `encode` to the settings of the encoder.
+//! From the arguments of `encode` to the plan of the encoder.
 
 use crate::args::{Coding, Effort, MaskChoice, PhaseChoice, Profile};
 use crate::fault::{Failure, Fault, OfFile};
 use crate::mask;
-use codec_audio::file;
+use crate::progress::Progress;
+use codec_audio::{file, Pcm};
 use codec_core::encode::{profile, Policy, Settings, Target};
 use codec_format::header::PhaseKind;
-
-/// Bitrate where nothing else is asked for, bits a second and channel.
-pub const DEFAULT_BITRATE: u32 = 6_000;
+use sparc::encoder::DEFAULT_BITRATE;
+use sparc::{Encoded, Network, Plan};
+use std::sync::Arc;
 
 /// Sparsity of a profile or mask where none is asked for: the thesis' most studied.
 const DEFAULT_SPARSITY: f32 = 0.95;
+
+/// Thousand bits a second of `bytes` bytes over `seconds` seconds.
+pub fn kilobits(bytes: usize, seconds: f64) -> f64 {
+    bytes as f64 * 8.0 / seconds.max(1e-9) / 1000.0
+}
+
+/// Encodes a clip as the arguments say, with a network that fits them; warns, unless told to be quiet, of what a rate did
+/// to the clip `name`.
+pub fn encode(
+    pcm: &Pcm,
+    coding: &Coding,
+    network: Option<Arc<Network>>,
+    (name, quiet, progress): (&str, bool, &Progress),
+) -> Result<Vec<u8>, Failure> {
+    let (settings, target) = settings(coding, pcm.channels.len())?;
+    let plan = Plan {
+        candidates: candidates(coding, &settings, target, pcm.channels.len()),
+        target,
+        strict: coding.bitrate.is_some(),
+        network,
+        embed: coding.embed_model,
+        metadata: None,
+        seek_index: false,
+    };
+    let Encoded { bytes, starved, .. } = plan.encode(pcm).of(name)?;
+    if starved > 0 && !quiet {
+        progress.warn(&format!(
+            "sparc: warning: {name}: {starved} segments take more than their share even without ridges; their \
+             background is held or silent"
+        ));
+    }
+    Ok(bytes)
+}
 
 /// Settings and target that the arguments ask for, for a clip of so many channels.
 pub fn settings(coding: &Coding, channels: usize) -> Result<(Settings, Target), Failure> {
@@ -100,7 +134,7 @@ pub fn settings(coding: &Coding, channels: usize) -> Result<(Settings, Target), 
 }
 
 /// The settings to choose from for a target: `settings`, and what else the effort asks for.
-pub fn candidates(
+fn candidates(
     coding: &Coding,
     settings: &Settings,
     target: Target,

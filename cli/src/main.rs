@@ -2,7 +2,6 @@
 
 mod args;
 mod batch;
-mod codec;
 mod coding;
 mod commands;
 mod fault;

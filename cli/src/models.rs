@@ -3,9 +3,9 @@
 use crate::batch;
 use crate::fault::{Failure, Fault, OfFile};
 use codec_audio::file;
-use codec_core::encode::{Policy, Settings};
-use codec_format::model::Model;
-use sparc::{models, Decoding, Network, Networks};
+use codec_core::encode::Settings;
+use sparc::encoder::network_for;
+use sparc::{Completion, Decoding, Network, Networks};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -68,49 +68,18 @@ pub fn for_encoding(
     path: Option<&Path>,
     settings: &Settings,
 ) -> Result<Option<Arc<Network>>, Failure> {
-    match given(path)? {
-        Given::None => Ok(None),
-        Given::Default => Ok(default_for(settings)),
-        Given::File(network) if fits(&network.model, settings) => Ok(Some(network)),
-        Given::File(network) => {
-            let Model { rate, stft, .. } = &network.model;
-            let what = format!(
-                "was made for {rate} Hz and windows of {} every {} samples, which is not what is to be coded",
-                stft.n_fft, stft.hop
-            );
-            Err(Fault::Model(what).of(path.map_or_else(String::new, batch::name)))
-        }
-    }
-}
-
-/// The built-in network for these settings, if one fits: of several the one trained nearest to their sparsity.
-fn default_for(settings: &Settings) -> Option<Arc<Network>> {
-    let wanted = match &settings.policy {
-        Policy::Uniform { sparsity, .. } | Policy::Energy { sparsity } => *sparsity,
-        Policy::Explicit { mask, .. } => mask.count_zeros() as f32 / mask.len().max(1) as f32,
-        Policy::Ridge { .. } => 1.0,
+    let completion = match given(path)? {
+        Given::Default => Completion::BuiltIn,
+        Given::None => Completion::Interpolation,
+        Given::File(network) => Completion::Network(network),
     };
-    // Those of the thesis are named after their sparsity in per cent; another was trained at a range of them.
-    let far = |name: &str| {
-        let percent = name.strip_prefix("thesis-").and_then(|p| p.parse().ok());
-        percent.map_or(0.0, |p: f32| (p / 100.0 - wanted).abs())
-    };
-    models::names()
-        .into_iter()
-        .filter_map(|name| Some((far(name), models::by_name(name)?)))
-        .filter(|(_, network)| fits(&network.model, settings))
-        .min_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, network)| network)
-}
-
-/// Whether a network was made for the grid of these settings.
-fn fits(model: &Model, settings: &Settings) -> bool {
-    model.stft == settings.stft && model.rate == settings.rate
+    network_for(&completion, settings).of(path.map_or_else(String::new, batch::name))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sparc::models;
 
     #[test]
     fn a_profile_gets_the_network_nearest_to_its_sparsity() {

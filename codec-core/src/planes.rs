@@ -1,6 +1,6 @@
 //! The network's input planes (Spec §8.1).
 
-use codec_format::model::Plane;
+use codec_format::model::graph::Plane;
 use core::ops::Range;
 use ndarray::{s, Array2, Axis};
 
@@ -42,14 +42,15 @@ impl Planes {
         self.mask.ncols()
     }
 
-    /// One plane by its name in the model file.
+    /// One plane by its name in the model file; [`Plane::Levels`] is none of a decoder's.
     #[must_use]
-    pub fn get(&self, plane: Plane) -> &Array2<f32> {
+    pub fn get(&self, plane: Plane) -> Option<&Array2<f32>> {
         match plane {
-            Plane::Values => &self.values,
-            Plane::Image => &self.image,
-            Plane::Background => &self.background,
-            Plane::Mask => &self.mask,
+            Plane::Values => Some(&self.values),
+            Plane::Image => Some(&self.image),
+            Plane::Background => Some(&self.background),
+            Plane::Mask => Some(&self.mask),
+            Plane::Levels => None,
         }
     }
 

@@ -5,7 +5,9 @@ use codec_core::encode::{Clip, Encoder, Encoding, Policy, Settings, Target};
 use codec_format::header::{
     LatticeShape, ModelId, PhaseKind, Signal, Stft, WaveformShape, WindowKind,
 };
-use codec_format::model::{Activation, Convolution, Layer, Model, Normalisation, Plane, Source};
+use codec_format::model::graph::{Extent, Graph, Operand, Plane};
+use codec_format::model::op::{Activation, Combine, Convolution, ConvolutionKind, Shuffle};
+use codec_format::model::{Model, Normalisation, Parts};
 use codec_format::symbols::{Kept, Segment};
 
 const MONO: Signal = Signal {
@@ -58,69 +60,56 @@ fn signal_to_noise(reference: &[f32], decoded: &[f32]) -> f64 {
     10.0 * (signal / noise.max(1e-30)).log10()
 }
 
-/// A small network with every feature: sparse, plain, two sources, skip, PReLU, upsampling.
+/// A small network: sparse and plain convolutions, concatenations, a sum, activations, upsampling. Two sparse
+/// convolutions, each of a plane alone, are summed up.
 fn small_model(stft: Stft, upsampling: u8) -> Model {
     let mut state = 1u32;
-    let mut random = move |n: usize| -> Vec<f32> {
-        (0..n)
-            .map(|_| {
-                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                ((state >> 8) as f32 / 8_388_608.0 - 1.0) * 0.02
-            })
-            .collect()
+    let mut random = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        ((state >> 8) as f32 / 8_388_608.0 - 1.0) * 0.02
     };
-    let mut layer = |convolution, sources, skip, inputs: u16, outputs: u16, prelu: bool| Layer {
-        convolution,
-        sources,
-        skip,
-        kernel_bins: 5,
-        kernel_frames: 3,
-        inputs,
-        outputs,
-        weights: random(usize::from(inputs * outputs) * 15),
-        bias: random(usize::from(outputs)),
-        activation: if prelu {
-            Activation::Prelu(random(usize::from(outputs)))
-        } else {
-            Activation::Linear
-        },
+    let kernel = Extent { bins: 5, frames: 3 };
+    let mut convolution = |kind, inputs, outputs| {
+        let mut op = Convolution::zeros(kind, inputs, outputs, kernel);
+        op.fill(&mut random);
+        op
     };
-    let planes = vec![
-        Source::Plane(Plane::Values),
-        Source::Plane(Plane::Background),
-    ];
-    let layers = vec![
-        layer(Convolution::Sparse, planes, None, 2, 6, true),
-        layer(
-            Convolution::Plain,
-            vec![Source::Layer(0), Source::Plane(Plane::Mask)],
-            Some(0),
-            7,
-            6,
-            true,
-        ),
-        layer(
-            Convolution::Plain,
-            vec![Source::Layer(1)],
-            None,
-            6,
-            u16::from(upsampling),
-            false,
-        ),
-    ];
-    let normalisation = Normalisation {
-        offset: 40.0,
-        scale: 20.0,
+    let (plain, sparse) = (ConvolutionKind::Plain, ConvolutionKind::Sparse);
+    let mut graph = Graph::default();
+    let both = [Plane::Values, Plane::Background].map(|plane| {
+        let op = convolution(sparse, 1, 6);
+        graph.push(op, &[Operand::Plane(plane)])
+    });
+    let sum = graph.push(Combine::Add, &both);
+    let slopes = |n: u8| Activation::Prelu((0..n).map(|i| f32::from(i) * 0.01 - 0.02).collect());
+    let first = graph.push(slopes(6), &[sum]);
+    let middle = [first, Operand::Plane(Plane::Mask)];
+    let middle = graph.layer(
+        &middle,
+        convolution(plain, 7, 6),
+        Some(first),
+        Some(slopes(6)),
+    );
+    let last = convolution(plain, 6, u16::from(upsampling));
+    let last = graph.layer(&[middle], last, None, None);
+    let factor = Extent {
+        bins: 1,
+        frames: upsampling,
     };
-    Model {
+    graph.push(Shuffle { factor }, &[last]);
+    let model = Model::new(Parts {
         rate: 16_000,
         stft,
-        upsampling,
-        normalisation,
+        normalisation: Normalisation {
+            offset: 40.0,
+            scale: 20.0,
+        },
         residual: true,
-        layers,
+        completion: graph,
+        analysis: None,
         metadata: Vec::new(),
-    }
+    });
+    model.expect("the model is valid")
 }
 
 #[test]

@@ -68,8 +68,8 @@
 //! [`header`] and [`symbols`] name what is coded. [`SegmentCoder`] turns one segment into bytes and
 //! back: an adaptive binary range coder whose probabilities are mixed from contexts and start from a
 //! trained table ([`PRIORS`], made by [`train`]). [`StreamWriter`] and [`StreamReader`] wrap segments in
-//! checked chunks; [`inspect`] shows what lies where. [`model`] and [`model_file`] hold the networks
-//! that complete the images.
+//! checked chunks; [`inspect`] shows what lies where. [`model`] holds the networks that
+//! complete the images.
 //!
 //! # Hostile input
 //!
@@ -87,8 +87,6 @@ mod entropy;
 pub mod error;
 pub mod limits;
 pub mod model;
-mod model_check;
-pub mod model_file;
 pub mod segment;
 mod stft;
 mod stream;

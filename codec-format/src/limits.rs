@@ -30,9 +30,11 @@ pub struct Limits {
     pub model_weights: usize,
     /// Multiply-adds a pixel of a model: what a desktop core still runs in real time.
     pub model_macs_per_pixel: u64,
-    /// Layers of a model.
-    pub model_layers: usize,
-    /// Channels of a layer's input or output.
+    /// Nodes of a network, and inputs of a node.
+    pub model_nodes: usize,
+    /// Numbers a network holds for each bin while it runs on a stream (Spec §7.9): 256 MiB where there are 2049 bins.
+    pub model_held: u64,
+    /// Channels of a node's input or output.
     pub model_channels: u16,
     /// Kernel height and width: an odd number.
     pub model_kernel: u8,
@@ -77,7 +79,8 @@ impl Default for Limits {
             model_bytes: 8 << 20,
             model_weights: 1 << 20,
             model_macs_per_pixel: 1 << 20,
-            model_layers: 32,
+            model_nodes: 64,
+            model_held: 1 << 15,
             model_channels: 256,
             model_kernel: 15,
             seek_entries: 1 << 20,

@@ -2,69 +2,20 @@
 
 mod common;
 
-use codec_format::header::{Stft, WindowKind};
+use codec_format::header::{ModelId, Stft, WindowKind};
+use codec_format::model::graph::*;
+use codec_format::model::op::*;
 use codec_format::model::*;
-use codec_format::model_file::{model_id, read, validate, write};
 use codec_format::{Error, Limits};
+use common::graphs::{graph, number};
 use common::Draws;
 use proptest::prelude::*;
 
-fn weight(draws: &mut Draws) -> f32 {
-    (draws.below(2001) as f32 - 1000.0) / 512.0
-}
-
-/// A lawful network: sources and skips anywhere behind.
-fn model(draws: &mut Draws) -> Model {
-    let upsampling = 1 << draws.below(4);
-    let count = 1 + draws.below(4) as usize;
-    let mut layers: Vec<Layer> = Vec::new();
-    for n in 0..count {
-        let outputs = if n + 1 == count {
-            upsampling
-        } else {
-            1 + draws.below(6) as u16
-        };
-        let mut sources = Vec::new();
-        let mut inputs = 0;
-        for _ in 0..1 + draws.below(3) {
-            let at = draws.below(n as u64 + 4) as usize;
-            let planes = [Plane::Values, Plane::Image, Plane::Background, Plane::Mask];
-            if at < n {
-                sources.push(Source::Layer(at as u8));
-                inputs += layers[at].outputs;
-            } else {
-                sources.push(Source::Plane(planes[at - n]));
-                inputs += 1;
-            }
-        }
-        let skip = (0..n)
-            .find(|&at| layers[at].outputs == outputs)
-            .map(|at| at as u8);
-        let (kernel_bins, kernel_frames) =
-            (1 + 2 * draws.below(3) as u8, 1 + 2 * draws.below(3) as u8);
-        let size = usize::from(inputs * outputs) * usize::from(kernel_bins * kernel_frames);
-        layers.push(Layer {
-            convolution: if draws.below(2) == 0 {
-                Convolution::Plain
-            } else {
-                Convolution::Sparse
-            },
-            sources,
-            skip,
-            kernel_bins,
-            kernel_frames,
-            inputs,
-            outputs,
-            weights: (0..size).map(|_| weight(draws)).collect(),
-            bias: (0..outputs).map(|_| weight(draws)).collect(),
-            activation: match draws.below(3) {
-                0 => Activation::Linear,
-                1 => Activation::Relu,
-                _ => Activation::Prelu((0..outputs).map(|_| weight(draws)).collect()),
-            },
-        });
-    }
-    Model {
+/// The parts of a lawful model.
+fn parts(draws: &mut Draws) -> Parts {
+    let planes = [Plane::Values, Plane::Image, Plane::Background, Plane::Mask];
+    let planes = &planes[..1 + draws.below(4) as usize];
+    Parts {
         rate: 16000,
         stft: Stft {
             n_fft: 512,
@@ -72,15 +23,19 @@ fn model(draws: &mut Draws) -> Model {
             window: WindowKind::Hann,
             hop: 256,
         },
-        upsampling: upsampling as u8,
         normalisation: Normalisation {
             offset: 30.0,
             scale: 17.5,
         },
         residual: draws.below(2) == 0,
-        layers,
+        completion: graph(&mut |n| draws.below(n), planes),
+        analysis: (draws.below(2) == 0).then(|| graph(&mut |n| draws.below(n), &[Plane::Levels])),
         metadata: vec![("SEED".into(), draws.below(100).to_string())],
     }
+}
+
+fn model(draws: &mut Draws) -> Model {
+    Model::new(parts(draws)).unwrap()
 }
 
 proptest! {
@@ -89,88 +44,245 @@ proptest! {
     #[test]
     fn binary32_returns_exactly(seed: u64) {
         let model = model(&mut Draws(seed));
-        let file = write(&model, WeightCoding::F32).unwrap();
-        prop_assert_eq!(read(&file, &Limits::default()), Ok(model));
+        let file = model.write(WeightCoding::F32).unwrap();
+        prop_assert_eq!(Model::read(&file, &Limits::default()), Ok(model));
     }
 
     #[test]
     fn coarser_weights_stay_close_and_return_unchanged(seed: u64) {
         let model = model(&mut Draws(seed));
         for coding in [WeightCoding::F16, WeightCoding::I8] {
-            let file = write(&model, coding).unwrap();
-            let back = read(&file, &Limits::default()).unwrap();
-            for (layer, other) in model.layers.iter().zip(&back.layers) {
+            let file = model.write(coding).unwrap();
+            let back = Model::read(&file, &Limits::default()).unwrap();
+            for (node, other) in model.completion.nodes.iter().zip(&back.completion.nodes) {
+                prop_assert_eq!(&node.inputs, &other.inputs);
+                if !matches!(node.op, Op::Convolution(_)) {
+                    prop_assert_eq!(&node.op, &other.op);
+                    continue;
+                }
+                let ([weights, bias], [others, other_bias]) = (node.op.learned(), other.op.learned());
                 // 11 bits of each weight, or half of the 127th part of a channel's largest (about 2).
-                for (w, v) in layer.weights.iter().zip(&other.weights) {
+                for (w, v) in weights.iter().zip(others) {
                     let allowed = if coding == WeightCoding::F16 { w.abs() / 2048.0 } else { 0.0079 };
                     prop_assert!((w - v).abs() <= allowed, "{w} became {v}");
                 }
-                prop_assert_eq!(&layer.bias, &other.bias);
-                prop_assert_eq!(&layer.activation, &other.activation);
+                prop_assert_eq!(bias, other_bias);
             }
-            let exact = write(&back, WeightCoding::F32).unwrap();
-            prop_assert_eq!(read(&exact, &Limits::default()).unwrap(), back);
+            let exact = back.write(WeightCoding::F32).unwrap();
+            prop_assert_eq!(Model::read(&exact, &Limits::default()).unwrap(), back);
         }
     }
 
     #[test]
     fn a_damaged_or_cut_file_is_refused(seed: u64, place: prop::sample::Index, flip in 1u8..=255) {
-        let file = write(&model(&mut Draws(seed)), WeightCoding::F16).unwrap();
+        let file = model(&mut Draws(seed)).write(WeightCoding::F16).unwrap();
         let place = place.index(file.len());
-        let cut = read(&file[..place], &Limits::default());
+        let cut = Model::read(&file[..place], &Limits::default());
         prop_assert!(matches!(cut, Err(Error::Truncated { .. })), "{cut:?}");
         let mut damaged = file.clone();
         damaged[place] ^= flip;
-        prop_assert!(read(&damaged, &Limits::default()).is_err());
-        prop_assert_ne!(model_id(&damaged), model_id(&file));
+        prop_assert!(Model::read(&damaged, &Limits::default()).is_err());
+        prop_assert_ne!(ModelId::of(&damaged), ModelId::of(&file));
     }
 
     #[test]
     fn arbitrary_bytes_are_refused(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
         let mut file = codec_format::MODEL_SIGNATURE.to_vec();
         file.extend(bytes);
-        prop_assert!(read(&file, &Limits::default()).is_err());
+        prop_assert!(Model::read(&file, &Limits::default()).is_err());
+    }
+}
+
+/// Two convolutions with an activation between them.
+fn plain() -> Parts {
+    let mut graph = Graph::default();
+    let kernel = Extent { bins: 3, frames: 3 };
+    let mut numbers = Draws(1);
+    let mut convolution = |inputs, outputs| {
+        let mut op = Convolution::zeros(ConvolutionKind::Plain, inputs, outputs, kernel);
+        op.fill(|| number(&mut |n| numbers.below(n)));
+        op
+    };
+    let input = [Operand::Plane(Plane::Values), Operand::Plane(Plane::Mask)];
+    let middle = graph.layer(&input, convolution(2, 4), None, Some(Activation::Relu));
+    graph.layer(&[middle], convolution(4, 1), None, None);
+    Parts {
+        completion: graph,
+        ..parts(&mut Draws(0))
+    }
+}
+
+fn first(parts: &mut Parts) -> &mut Convolution {
+    match &mut parts.completion.nodes[1].op {
+        Op::Convolution(op) => op,
+        _ => panic!("the first convolution lies behind the concatenation"),
     }
 }
 
 #[test]
 fn refuses_what_cannot_be_run() {
-    let limits = Limits::default();
-    let lawful = || {
-        let mut draws = Draws(8);
-        let mut model = model(&mut draws);
-        while model.layers.len() < 3 {
-            model = self::model(&mut draws);
-        }
-        model
-    };
-    assert_eq!(validate(&lawful(), &limits), Ok(()));
-    type Spoil = fn(&mut Model);
-    let spoils: [(&str, Spoil); 11] = [
-        ("source ahead", |m| {
-            m.layers[0].sources[0] = Source::Layer(0)
+    assert!(Model::new(plain()).is_ok());
+    type Spoil = fn(&mut Parts);
+    let spoils: [(&str, Spoil); 26] = [
+        ("node ahead", |p| {
+            p.completion.nodes[0].inputs[0] = Operand::Node(0)
         }),
-        ("skip ahead", |m| m.layers[1].skip = Some(1)),
-        ("not a number", |m| m.layers[0].weights[0] = f32::NAN),
-        ("infinite bias", |m| m.layers[0].bias[0] = f32::INFINITY),
-        ("missing weight", |m| m.layers[0].weights.truncate(0)),
-        ("even kernel", |m| m.layers[0].kernel_bins = 2),
-        ("wide kernel", |m| m.layers[0].kernel_frames = 17),
-        ("no layers", |m| m.layers.clear()),
-        ("zero scale", |m| m.normalisation.scale = 0.0),
-        ("three fine frames", |m| m.upsampling = 3),
-        ("odd hop", |m| m.stft.hop = 0),
+        ("not a number", |p| first(p).weights[0] = f32::NAN),
+        ("infinite bias", |p| first(p).bias[0] = f32::INFINITY),
+        ("missing weight", |p| first(p).weights.truncate(1)),
+        ("missing bias", |p| first(p).bias.truncate(1)),
+        ("even kernel", |p| {
+            first(p).kernel.bins = 2;
+            first(p).fill(|| 0.0);
+        }),
+        ("wide kernel", |p| {
+            first(p).kernel.frames = 17;
+            first(p).fill(|| 0.0);
+        }),
+        ("no groups", |p| {
+            first(p).groups = 0;
+            first(p).fill(|| 0.0);
+        }),
+        ("groups that do not divide", |p| {
+            first(p).groups = 3;
+            first(p).fill(|| 0.0);
+        }),
+        ("stride of three", |p| first(p).stride.bins = 3),
+        ("no dilation", |p| first(p).dilation.bins = 0),
+        ("dilation of 17", |p| first(p).dilation.frames = 17),
+        ("other channels", |p| {
+            p.completion.nodes[0].inputs.truncate(1)
+        }),
+        ("no nodes", |p| p.completion.nodes.clear()),
+        ("empty analysis", |p| p.analysis = Some(Graph::default())),
+        ("levels in the completion", |p| {
+            p.completion.nodes[0].inputs[0] = Operand::Plane(Plane::Levels)
+        }),
+        ("values in the analysis", |p| {
+            p.analysis = Some(p.completion.clone())
+        }),
+        ("activation of two inputs", |p| {
+            p.completion.nodes[2].inputs.push(Operand::Node(0))
+        }),
+        ("slopes of other channels", |p| {
+            p.completion.nodes[2].op = Activation::Prelu(vec![0.5; 3]).into()
+        }),
+        ("sum of different channels", |p| {
+            let inputs = [Operand::Node(3), Operand::Node(0)];
+            p.completion.push(Combine::Add, &inputs);
+        }),
+        ("sum of nothing", |p| {
+            p.completion.nodes[0].inputs.clear();
+        }),
+        ("node that nothing reads", |p| {
+            p.completion
+                .push(Activation::Relu, &[Operand::Plane(Plane::Mask)]);
+        }),
+        ("four channels out", |p| {
+            p.completion.nodes.truncate(3);
+        }),
+        ("half the bins out", |p| {
+            let factor = Extent { bins: 2, frames: 1 };
+            let kind = PoolKind::Max;
+            p.completion
+                .push(Pool { kind, factor }, &[Operand::Node(3)]);
+        }),
+        ("zero scale", |p| p.normalisation.scale = 0.0),
+        ("odd hop", |p| p.stft.hop = 0),
     ];
     for (name, spoil) in spoils {
-        let mut model = lawful();
-        spoil(&mut model);
-        assert!(validate(&model, &limits).is_err(), "{name}");
-        assert!(write(&model, WeightCoding::F32).is_err(), "{name}");
+        let mut parts = plain();
+        spoil(&mut parts);
+        let refused = Model::new(parts);
+        assert!(
+            matches!(
+                refused,
+                Err(Error::Usage { .. } | Error::LimitExceeded { .. })
+            ),
+            "{name}: {refused:?}"
+        );
     }
-    let mut tight = limits;
-    tight.model_weights = 1;
+}
+
+#[test]
+fn every_limit_of_models_holds() {
+    type Tighten = fn(&mut Limits);
+    let limits: [(&str, Tighten); 6] = [
+        ("weights", |l| l.model_weights = 100),
+        ("macs", |l| l.model_macs_per_pixel = 100),
+        ("nodes", |l| l.model_nodes = 3),
+        ("channels", |l| l.model_channels = 3),
+        ("kernel", |l| l.model_kernel = 1),
+        ("held", |l| l.model_held = 100),
+    ];
+    let file = Model::new(plain()).unwrap();
+    let file = file.write(WeightCoding::F16).unwrap();
+    for (name, tighten) in limits {
+        let mut limits = Limits::default();
+        tighten(&mut limits);
+        let built = Model::within(plain(), &limits);
+        assert!(matches!(built, Err(Error::LimitExceeded { .. })), "{name}");
+        let read = Model::read(&file, &limits);
+        assert!(matches!(read, Err(Error::LimitExceeded { .. })), "{name}");
+    }
+}
+
+/// What waits for a branch that looks far ahead must be held, however little the branches cost.
+#[test]
+fn a_network_may_not_hold_too_much() {
+    let far = |channels: u16| {
+        let mut graph = Graph::default();
+        let kernel = Extent {
+            bins: 1,
+            frames: 15,
+        };
+        let values = Operand::Plane(Plane::Values);
+        let one = Extent::ONE;
+        let wide = Convolution::zeros(ConvolutionKind::Plain, 1, channels, one);
+        let wide = graph.push(wide, &[values]);
+        let mut last = values;
+        for _ in 0..4 {
+            let mut op = Convolution::zeros(ConvolutionKind::Plain, 1, 1, kernel);
+            op.dilation.frames = 16;
+            last = graph.push(op, &[last]);
+        }
+        let narrow = Convolution::zeros(ConvolutionKind::Plain, channels + 1, 1, one);
+        graph.layer(&[wide, last], narrow, None, None);
+        Parts {
+            completion: graph,
+            analysis: None,
+            ..plain()
+        }
+    };
+    let few = Model::new(far(8)).unwrap();
+    let reach = few.completion.reach(few.completion_shapes());
+    assert_eq!((reach.behind, reach.ahead), (448, 448));
+    // Eight channels for 449 frames and a block of 16, four that wait for 225, and what is read at once.
+    assert_eq!(reach.held, 8 * (449 + 16) + 3 * (225 + 16) + 17 + 26 + 17);
     assert!(matches!(
-        validate(&lawful(), &tight),
+        Model::new(far(100)),
         Err(Error::LimitExceeded { .. })
     ));
+}
+
+#[test]
+fn upsampling_follows_from_the_graph_and_divides_the_hop() {
+    for factor in [1u8, 2, 4, 8] {
+        let mut parts = plain();
+        parts.completion.nodes.pop();
+        let kernel = Extent::ONE;
+        let outputs = u16::from(factor);
+        let last = Convolution::zeros(ConvolutionKind::Plain, 4, outputs, kernel);
+        let last = parts.completion.push(last, &[Operand::Node(2)]);
+        let factor = Extent {
+            bins: 1,
+            frames: factor,
+        };
+        parts.completion.push(Shuffle { factor }, &[last]);
+        let model = Model::new(parts).unwrap();
+        assert_eq!(model.upsampling(), factor.frames);
+        let mut odd = model.into_parts();
+        odd.stft.hop = 255;
+        assert_eq!(Model::new(odd).is_ok(), factor.frames == 1);
+    }
 }

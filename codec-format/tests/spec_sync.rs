@@ -62,9 +62,10 @@ fn limits_are_those_the_spec_names() {
             l.model_weights
         ),
         format!(
-            "| layers, channels, kernel size | {}, {}, {} |",
-            l.model_layers, l.model_channels, l.model_kernel
+            "| nodes of a network and inputs of a node, channels, kernel size | {}, {}, {} |",
+            l.model_nodes, l.model_channels, l.model_kernel
         ),
+        format!("| numbers held a bin (§7.9) | {} |", l.model_held),
         format!("| entries of SEEK | {} |", l.seek_entries),
         format!("| body of an unknown chunk | {} bytes |", l.skipped_bytes),
     ] {

@@ -1,23 +1,19 @@
-//! Speed of a convolution layer with its gradients: forward, gradient of the inputs and of the weights, ReLU
-//! included. One element of the throughput is one floating-point operation (two a multiply-add), so that
-//! Gelem/s reads as GFLOP/s.
+//! Speed of a convolution with its gradients: forward, gradient of the inputs and of the weights, activation included. One
+//! element of the throughput is one floating-point operation (two a multiply-add), so that Gelem/s reads as GFLOP/s.
 //!
 //! `cargo bench -p codec-train`; `docs/training.md` has the figures, and PyTorch's on the same shapes.
 
-use codec_train::kernels::{
-    convolve_row, weight_gradient, Kernel, Packed, Padded, Row, Transposed,
-};
-use codec_train::layer::{layer, Batch, Nonlinearity, Operands, Part, PerPixel, Weights};
+use codec_format::model::graph::{Extent, Graph, Operand, Plane};
+use codec_format::model::op::{Activation, Convolution, ConvolutionKind};
+use codec_train::backend::cpu::Cpu;
+use codec_train::backend::{Backend, Dims, Filter};
+use codec_train::graph::{trace, Planes};
 use criterion::{Criterion, Throughput};
-use dfdx::shapes::Rank0;
-use dfdx::tensor::{Cpu, OwnedTape, PutTape, Tape, Tensor, TensorFromVec};
-use dfdx::tensor_ops::Backward;
 use std::hint::black_box;
-use std::sync::Arc;
 
 const BINS: usize = 257;
 const FRAMES: usize = 64;
-const CHANNELS: usize = 16;
+const CHANNELS: u16 = 16;
 const SAMPLES: usize = 8;
 const PIXELS: usize = BINS * FRAMES;
 
@@ -28,121 +24,107 @@ fn numbers(n: usize) -> Vec<f32> {
         .collect()
 }
 
-/// Operations of one convolution of one sample.
-fn flop(kernel: Kernel) -> u64 {
-    (2 * CHANNELS * CHANNELS * kernel.area() * PIXELS) as u64
+fn convolution(name: &str) -> Convolution {
+    let kernel = |bins, frames| Extent { bins, frames };
+    let plain = |kernel| Convolution::zeros(ConvolutionKind::Plain, CHANNELS, CHANNELS, kernel);
+    let mut op = match name {
+        "7x7" => plain(kernel(7, 7)),
+        "7x5 depthwise" => Convolution {
+            groups: CHANNELS,
+            ..plain(kernel(7, 5))
+        },
+        "5x5 stride 2x2" => Convolution {
+            stride: kernel(2, 2),
+            ..plain(kernel(5, 5))
+        },
+        "1x1" => plain(kernel(1, 1)),
+        _ => plain(kernel(5, 5)),
+    };
+    op.fill(|| 0.0);
+    op.weights = numbers(op.weights.len());
+    op
 }
 
-fn square(size: usize) -> Kernel {
-    Kernel {
-        bins: size,
-        frames: size,
-    }
-}
-
-/// The inner loops alone, on one core.
-fn kernels(c: &mut Criterion) {
-    let mut group = c.benchmark_group("one core");
-    for size in [5, 7] {
-        let kernel = square(size);
-        let x = numbers(CHANNELS * PIXELS);
-        let w = numbers(CHANNELS * CHANNELS * kernel.area());
-        let packed = Packed::forward(&w, CHANNELS, CHANNELS, kernel);
-        let padded = Padded::from_image(&x, CHANNELS, BINS, FRAMES, kernel);
-        let (mut transposed, mut row) = (Transposed::default(), Row::default());
-        transposed.copy(&padded);
-        group.throughput(Throughput::Elements(flop(kernel)));
-        group.bench_function(format!("{size}x{size} convolution"), |b| {
-            b.iter(|| {
-                for y in 0..BINS {
-                    convolve_row(&padded, &packed, y, &mut row);
-                }
-                black_box(&row);
-            });
-        });
-        let mut gradient = vec![0.0; w.len()];
-        group.bench_function(format!("{size}x{size} gradient of weights"), |b| {
-            b.iter(|| {
-                weight_gradient(&padded, &transposed, &mut gradient);
-                black_box(&gradient);
-            });
-        });
-    }
-    group.finish();
-}
-
-/// A layer as training runs it, and all its gradients, on all cores.
-fn layers(c: &mut Criterion) {
-    let mut group = c.benchmark_group("layer forward and back");
-    for size in [5, 7] {
-        let bench = LayerBench::new(square(size));
-        group.throughput(Throughput::Elements(
-            3 * SAMPLES as u64 * flop(square(size)),
-        ));
+/// A convolution and an activation as training runs them, and all their gradients, on all cores.
+fn convolutions(c: &mut Criterion) {
+    let mut group = c.benchmark_group("forward and back");
+    for name in ["5x5", "7x7", "1x1", "7x5 depthwise", "5x5 stride 2x2"] {
+        let op = convolution(name);
+        let area = op.stride.area();
+        let flop = 2 * 3 * SAMPLES * PIXELS / area * op.weights.len();
+        group.throughput(Throughput::Elements(flop as u64));
+        let dims = Dims {
+            samples: SAMPLES,
+            channels: usize::from(CHANNELS),
+            bins: BINS,
+            frames: FRAMES,
+        };
+        let out = Dims {
+            bins: BINS.div_ceil(usize::from(op.stride.bins)),
+            frames: FRAMES.div_ceil(usize::from(op.stride.frames)),
+            ..dims
+        };
+        let x = Cpu.upload(numbers(dims.numbers()), dims).expect("an image");
+        let upstream = numbers(out.numbers());
+        let slopes = vec![0.0; usize::from(CHANNELS)];
         group.bench_function(
-            format!("{CHANNELS} channels {size}x{size}, batch {SAMPLES}"),
-            |b| b.iter(|| bench.run()),
+            format!("{CHANNELS} channels {name}, batch {SAMPLES}"),
+            |b| {
+                b.iter(|| {
+                    let filter = Filter::of(&op);
+                    let y = Cpu
+                        .convolve(&x, &filter, Some(&op.bias), out)
+                        .expect("an image");
+                    let z = Cpu.activate(&y, &slopes).expect("an image");
+                    black_box(z);
+                    let g = Cpu.upload(upstream.clone(), out).expect("a gradient");
+                    let (g, _) = Cpu.activate_gradients(&y, &slopes, g).expect("gradients");
+                    black_box(Cpu.totals(&g).expect("a gradient"));
+                    black_box(
+                        Cpu.convolve_gradients(&x, &filter, &g, true)
+                            .expect("gradients"),
+                    );
+                });
+            },
         );
     }
     group.finish();
 }
 
-struct LayerBench {
-    device: Cpu,
-    operands: Operands,
-    /// The gradient that comes down to the layer's output.
-    upstream: Arc<Vec<f32>>,
-}
-
-impl LayerBench {
-    fn new(kernel: Kernel) -> Self {
-        let device = Cpu::default();
-        let shape = (SAMPLES, CHANNELS, BINS, FRAMES);
-        let images = Arc::new(numbers(SAMPLES * CHANNELS * PIXELS));
-        let tensor = |data: Vec<f32>, shape| Weights {
-            tensor: device.tensor_from_vec(data, shape),
-        };
-        let operands = Operands {
-            kernel,
-            parts: vec![Part {
-                input: Batch::new(&device, images.clone(), shape).expect("a batch"),
-                constant: false,
-                weights: tensor(
-                    numbers(CHANNELS * CHANNELS * kernel.area()),
-                    (CHANNELS, CHANNELS, kernel.bins, kernel.frames),
-                ),
-                mask: PerPixel::One,
-                scale: PerPixel::One,
-            }],
-            bias: tensor(vec![0.0; CHANNELS], (CHANNELS, 1, 1, 1)),
-            skip: None,
-            nonlinearity: Nonlinearity::Relu,
-        };
-        LayerBench {
-            device,
-            operands,
-            upstream: images,
-        }
+/// A whole step of a small network.
+fn steps(c: &mut Criterion) {
+    let mut graph = Graph::default();
+    let mut last = Operand::Plane(Plane::Image);
+    for at in 0..4 {
+        let mut op = convolution("5x5");
+        op.inputs = if at == 0 { 1 } else { CHANNELS };
+        op.fill(|| 0.01);
+        let slopes = vec![0.25; usize::from(CHANNELS)];
+        last = graph.layer(&[last], op, None, Some(Activation::Prelu(slopes)));
     }
-
-    fn run(&self) {
-        let mut tape = OwnedTape::default();
-        let output = layer(&self.device, &mut tape, self.operands.clone()).expect("an output");
-        let end: Tensor<Rank0, f32, Cpu> = self.device.tensor_from_vec(vec![0.0], ());
-        let (node, upstream) = (output.node.clone(), self.upstream.clone());
-        tape.add_backward_op(move |gradients| {
-            gradients
-                .get_or_alloc_mut(&node)?
-                .copy_from_slice(&upstream);
-            Ok(())
+    let flop = 2 * 3 * SAMPLES * PIXELS * graph.parameters();
+    let mut group = c.benchmark_group("step");
+    group.throughput(Throughput::Elements(flop as u64));
+    group.sample_size(10);
+    let planes = Planes::new(SAMPLES, BINS, FRAMES)
+        .with(&Cpu, Plane::Image, numbers(SAMPLES * PIXELS))
+        .expect("planes");
+    group.bench_function("four convolutions 5x5 with PReLU", |b| {
+        b.iter(|| {
+            let trace = trace(&Cpu, &graph, &planes).expect("a trace");
+            let dims = Cpu.dims(trace.output());
+            let g = Cpu
+                .upload(numbers(dims.numbers()), dims)
+                .expect("a gradient");
+            black_box(trace.backward(g).expect("gradients"));
         });
-        black_box(end.put_tape(tape).backward());
-    }
+    });
+    group.finish();
 }
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
-    kernels(&mut criterion);
-    layers(&mut criterion);
+    convolutions(&mut criterion);
+    steps(&mut criterion);
     criterion.final_summary();
 }

@@ -1,14 +1,16 @@
-//! Checkpoints: all that training needs to go on exactly where it stopped.
+//! Checkpoints: all that training needs to go on exactly where it stopped, as a safetensors file.
 //!
-//! Layout, little-endian: `SPARCCK1`, SHA-256 of configuration and data, step, best loss (f32), step of the
-//! best, three groups of vectors (best weights, weights, first and second moments), SHA-256 of everything before.
+//! The tensors of parameter `i` are `weights.i`, `best.i` (those of the smallest validation loss) and the optimiser's
+//! `first.i` and `second.i`; the metadata has the rest and a SHA-256 over everything.
 
+use crate::data::hex;
 use crate::error::{Error, Result};
 use crate::optimiser::State;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::io::Write as _;
 use std::path::Path;
-
-const MAGIC: &[u8; 8] = b"SPARCCK1";
 
 /// A state of training.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,32 +29,65 @@ pub struct Checkpoint {
     pub optimiser: State,
 }
 
+const GROUPS: [&str; 4] = ["weights", "best", "first", "second"];
+
 impl Checkpoint {
+    fn groups(&self) -> [&Vec<Vec<f32>>; 4] {
+        let State { first, second, .. } = &self.optimiser;
+        [&self.weights, &self.best_weights, first, second]
+    }
+
+    /// What the file says besides the tensors; the loss by its bits, for it may be infinite.
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("run", hex(&self.run)),
+            ("steps", self.optimiser.steps.to_string()),
+            ("best", self.best.to_bits().to_string()),
+            ("best_step", self.best_step.to_string()),
+        ]
+    }
+
+    /// Over facts and numbers.
+    fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        for (key, value) in self.facts() {
+            hash.update(format!("{key}={value};"));
+        }
+        for group in self.groups() {
+            for numbers in group {
+                hash.update((numbers.len() as u64).to_le_bytes());
+                hash.update(bytes(numbers));
+            }
+        }
+        hex(&hash.finalize())
+    }
+
     /// Writes the checkpoint to `path`, first beside it, so that a crash leaves the old one whole.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn write(&self, path: &Path) -> Result<()> {
-        let mut out = MAGIC.to_vec();
-        out.extend(self.run);
-        out.extend(self.optimiser.steps.to_le_bytes());
-        out.extend(self.best.to_le_bytes());
-        out.extend(self.best_step.to_le_bytes());
-        for group in [
-            &self.best_weights,
-            &self.weights,
-            &self.optimiser.first,
-            &self.optimiser.second,
-        ] {
-            out.extend((group.len() as u32).to_le_bytes());
-            for vector in group {
-                out.extend((vector.len() as u32).to_le_bytes());
-                out.extend(vector.iter().flat_map(|x| x.to_le_bytes()));
-            }
+        let mut tensors: Vec<(String, Vec<u8>)> = Vec::new();
+        for (name, group) in GROUPS.iter().zip(self.groups()) {
+            let named = group.iter().enumerate();
+            tensors.extend(named.map(|(i, numbers)| (format!("{name}.{i}"), bytes(numbers))));
         }
-        let digest = Sha256::digest(&out);
-        out.extend(digest);
-        write_atomically(path, &out)
+        let fail = |what: String| Error::File {
+            path: path.into(),
+            what,
+        };
+        let views = tensors
+            .iter()
+            .map(|(name, bytes)| {
+                let view = TensorView::new(Dtype::F32, vec![bytes.len() / 4], bytes);
+                Ok((name.as_str(), view.map_err(|e| fail(e.to_string()))?))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let mut facts: HashMap<String, String> = HashMap::new();
+        facts.extend(self.facts().into_iter().map(|(k, v)| (k.to_owned(), v)));
+        facts.insert("sha256".into(), self.digest());
+        let file = safetensors::serialize(views, Some(facts)).map_err(|e| fail(e.to_string()))?;
+        write_atomically(path, &file)
     }
 
     /// Reads a checkpoint.
@@ -60,91 +95,81 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::Io`]; [`Error::File`] if it is no checkpoint, damaged, or of another run than `run`.
     pub fn read(path: &Path, run: [u8; 32]) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(Error::io(path))?;
+        let file = std::fs::read(path).map_err(Error::io(path))?;
         let fail = |what: &str| Error::File {
             path: path.into(),
             what: what.into(),
         };
-        if !bytes.starts_with(MAGIC) {
-            return Err(fail("not a checkpoint"));
-        }
-        let end = bytes
-            .len()
-            .checked_sub(32)
-            .ok_or_else(|| fail("checkpoint is cut short"))?;
-        if Sha256::digest(&bytes[..end])[..] != bytes[end..] {
-            return Err(fail("checkpoint is damaged"));
-        }
-        let mut reader = Reader {
-            bytes: &bytes[MAGIC.len()..end],
-        };
-        let checkpoint = (|| {
-            let run = reader.take()?;
-            let steps = u64::from_le_bytes(reader.take()?);
-            let best = f32::from_le_bytes(reader.take()?);
-            let best_step = u64::from_le_bytes(reader.take()?);
-            let (best_weights, weights) = (reader.group()?, reader.group()?);
-            let (first, second) = (reader.group()?, reader.group()?);
-            let optimiser = State {
-                steps,
-                first,
-                second,
-            };
-            Some(Checkpoint {
-                run,
-                best,
-                best_step,
-                best_weights,
-                weights,
-                optimiser,
-            })
-        })()
-        .ok_or_else(|| fail("checkpoint is cut short"))?;
-        if checkpoint.run != run {
+        let (of_run, whole) = taken(&file, run).ok_or_else(|| fail("not a whole checkpoint"))?;
+        if !of_run {
             return Err(fail(
                 "checkpoint of a run with another configuration, seed or data",
             ));
         }
-        Ok(checkpoint)
+        whole.ok_or_else(|| fail("checkpoint is damaged"))
     }
 }
 
-struct Reader<'a> {
-    bytes: &'a [u8],
-}
-
-impl Reader<'_> {
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (head, rest) = self.bytes.split_first_chunk()?;
-        self.bytes = rest;
-        Some(*head)
+/// Whether a file is a checkpoint of `run`, and what it holds if it is that of its own digest; nothing if it is none.
+fn taken(file: &[u8], run: [u8; 32]) -> Option<(bool, Option<Checkpoint>)> {
+    let (_, header) = SafeTensors::read_metadata(file).ok()?;
+    let tensors = SafeTensors::deserialize(file).ok()?;
+    let facts = header.metadata().as_ref()?;
+    if *facts.get("run")? != hex(&run) {
+        return Some((false, None));
     }
-
-    fn group(&mut self) -> Option<Vec<Vec<f32>>> {
-        let count = u32::from_le_bytes(self.take()?);
+    let group = |name: &str| -> Option<Vec<Vec<f32>>> {
         let mut group = Vec::new();
-        for _ in 0..count {
-            let len = u32::from_le_bytes(self.take()?) as usize;
-            let (numbers, rest) = self.bytes.split_at_checked(len.checked_mul(4)?)?;
-            self.bytes = rest;
+        while let Ok(tensor) = tensors.tensor(&format!("{name}.{}", group.len())) {
+            let each = tensor.data().chunks_exact(4);
             group.push(
-                numbers
-                    .chunks_exact(4)
-                    .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+                each.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
                     .collect(),
             );
         }
         Some(group)
-    }
+    };
+    let checkpoint = Checkpoint {
+        run,
+        best: f32::from_bits(facts.get("best")?.parse().ok()?),
+        best_step: facts.get("best_step")?.parse().ok()?,
+        weights: group(GROUPS[0])?,
+        best_weights: group(GROUPS[1])?,
+        optimiser: State {
+            steps: facts.get("steps")?.parse().ok()?,
+            first: group(GROUPS[2])?,
+            second: group(GROUPS[3])?,
+        },
+    };
+    let whole = *facts.get("sha256")? == checkpoint.digest();
+    Some((true, whole.then_some(checkpoint)))
+}
+
+fn bytes(numbers: &[f32]) -> Vec<u8> {
+    numbers.iter().flat_map(|x| x.to_le_bytes()).collect()
 }
 
 /// Writes a file under another name, then gives it its own.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".part");
-    let beside = std::path::PathBuf::from(beside);
-    std::fs::write(&beside, bytes).map_err(Error::io(&beside))?;
-    std::fs::rename(&beside, path).map_err(Error::io(path))
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(Error::io(path))?;
+    file.write_all(bytes).map_err(Error::io(path))?;
+    // Files of this kind are private; a model is not.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let public = std::fs::Permissions::from_mode(0o644);
+        file.as_file()
+            .set_permissions(public)
+            .map_err(Error::io(path))?;
+    }
+    match file.persist(path) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Error::io(path)(error.error)),
+    }
 }
 
 #[cfg(test)]
@@ -154,10 +179,10 @@ mod tests {
     fn some() -> Checkpoint {
         Checkpoint {
             run: [7; 32],
-            best: 0.25,
+            best: f32::INFINITY,
             best_step: 12,
-            best_weights: vec![vec![1.0, 2.0], vec![]],
-            weights: vec![vec![3.0, f32::MIN_POSITIVE], vec![]],
+            best_weights: vec![vec![1.0, 2.0], vec![4.0]],
+            weights: vec![vec![3.0, f32::MIN_POSITIVE], vec![5.0]],
             optimiser: State {
                 steps: 13,
                 first: vec![vec![0.5; 2]],
@@ -172,6 +197,8 @@ mod tests {
         let path = folder.path().join("c");
         some().write(&path).expect("written");
         assert_eq!(Checkpoint::read(&path, [7; 32]).expect("read"), some());
+        let files = std::fs::read_dir(folder.path()).expect("a folder").count();
+        assert_eq!(files, 1, "nothing is left beside it");
     }
 
     #[test]
@@ -188,12 +215,12 @@ mod tests {
             std::fs::write(&path, &whole[..cut]).expect("written");
             assert!(Checkpoint::read(&path, [7; 32]).is_err(), "cut at {cut}");
         }
-        let mut flipped = whole;
-        flipped[60] ^= 1;
-        std::fs::write(&path, &flipped).expect("written");
-        assert!(Checkpoint::read(&path, [7; 32])
-            .expect_err("damage")
-            .to_string()
-            .contains("damaged"));
+        for at in [whole.len() - 1, whole.len() - 30] {
+            let mut flipped = whole.clone();
+            flipped[at] ^= 1;
+            std::fs::write(&path, &flipped).expect("written");
+            let error = Checkpoint::read(&path, [7; 32]).expect_err("damage");
+            assert!(error.to_string().contains("damaged"), "{error}");
+        }
     }
 }

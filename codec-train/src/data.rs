@@ -115,15 +115,9 @@ fn load(
         Err(e) => return (Err(e.to_string()), [0; 32]),
     };
     let content = Sha256::digest(&bytes).into();
-    let wav = path
-        .extension()
-        .and_then(|e| e.to_str())
-        .is_some_and(|e| e.eq_ignore_ascii_case("wav"));
-    let decoded = if wav {
-        wav_samples(&bytes)
-    } else {
-        flac_samples(&bytes)
-    };
+    let decoded = codec_audio::file::clip(bytes)
+        .map(|clip| (clip.mono(), clip.rate))
+        .map_err(|e| e.to_string());
     let pcm = decoded.and_then(|(pcm, found)| {
         let seconds = pcm.len() as f32 / found.max(1) as f32;
         if found != rate {
@@ -141,55 +135,6 @@ fn load(
         }
     });
     (pcm, content)
-}
-
-type Samples = std::result::Result<(Vec<f32>, u32), String>;
-
-fn wav_samples(bytes: &[u8]) -> Samples {
-    let mut reader = hound::WavReader::new(bytes).map_err(|e| e.to_string())?;
-    let spec = reader.spec();
-    let samples: std::result::Result<Vec<f32>, hound::Error> = match spec.sample_format {
-        hound::SampleFormat::Float => reader.samples::<f32>().collect(),
-        hound::SampleFormat::Int => {
-            let full = 2f32.powi(i32::from(spec.bits_per_sample) - 1);
-            reader
-                .samples::<i32>()
-                .map(|s| s.map(|s| s as f32 / full))
-                .collect()
-        }
-    };
-    Ok((
-        average(
-            &samples.map_err(|e| e.to_string())?,
-            usize::from(spec.channels),
-        ),
-        spec.sample_rate,
-    ))
-}
-
-fn flac_samples(bytes: &[u8]) -> Samples {
-    let mut reader = claxon::FlacReader::new(bytes).map_err(|e| e.to_string())?;
-    let info = reader.streaminfo();
-    let full = 2f32.powi(info.bits_per_sample as i32 - 1);
-    let samples: std::result::Result<Vec<f32>, claxon::Error> = reader
-        .samples()
-        .map(|s| s.map(|s| s as f32 / full))
-        .collect();
-    Ok((
-        average(&samples.map_err(|e| e.to_string())?, info.channels as usize),
-        info.sample_rate,
-    ))
-}
-
-fn average(samples: &[f32], channels: usize) -> Vec<f32> {
-    match channels {
-        0 => Vec::new(),
-        1 => samples.to_vec(),
-        n => samples
-            .chunks_exact(n)
-            .map(|s| s.iter().sum::<f32>() / n as f32)
-            .collect(),
-    }
 }
 
 #[cfg(test)]

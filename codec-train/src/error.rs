@@ -38,7 +38,7 @@ pub enum Error {
     /// A configuration that cannot be used.
     #[error("configuration: {0}")]
     Config(String),
-    /// A network whose layers do not fit together.
+    /// A network whose nodes do not fit together, or its inputs.
     #[error("network: {0}")]
     Network(String),
     /// Weights of another program that cannot be taken.
@@ -57,10 +57,7 @@ pub enum Error {
     /// A measure that is not defined for these sounds.
     #[error("{0}")]
     Measure(String),
-    /// The tensor library failed.
-    #[error("tensor library: {0}")]
-    Tensor(#[from] dfdx::tensor::CpuError),
-    /// A device other than the processor failed, or is not there.
+    /// A device failed, or is not there.
     #[error("device: {0}")]
     Device(String),
     /// Analysis or inference failed.

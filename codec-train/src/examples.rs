@@ -1,11 +1,12 @@
 //! From clips to training examples: the fine log-power image of every clip is kept in memory, and each
 //! example codes one anew, with the codec's own encoder stage and settings drawn at random, and takes a crop.
 
+use crate::backend::Backend;
 use crate::config::{eighths, Config, Examples, PolicyName};
 use crate::data::Corpus;
 use crate::error::{Error, Result};
+use crate::graph;
 use crate::loss::LossConfig;
-use crate::network::Inputs;
 use codec_core::decode::planes::PlaneBuilder;
 use codec_core::encode::analysis::origin_below;
 use codec_core::encode::policy::sparsify;
@@ -16,13 +17,13 @@ use codec_core::quantise::coefficients::quantise;
 use codec_core::transform::lapped::Lapped;
 use codec_core::transform::stft::{log_power, Transform};
 use codec_format::header::{Header, LatticeShape, Signal, WaveformShape};
-use codec_format::model::{Model, Normalisation, Plane};
+use codec_format::model::graph::Plane;
+use codec_format::model::{Model, Normalisation};
 use codec_format::symbols::{Kept, SparseImage};
 use ndarray::{s, Array2, ArrayView2};
 use rand::seq::SliceRandom;
 use rand::Rng;
 use rayon::prelude::*;
-use std::sync::Arc;
 
 /// The images of a corpus on the fine grid.
 #[derive(Debug, Clone)]
@@ -56,7 +57,7 @@ impl Pool {
                 }
             }
         }
-        let upsampling = usize::from(model.upsampling);
+        let upsampling = usize::from(model.upsampling());
         let transform = Transform::new(&model.stft, usize::from(model.stft.hop) / upsampling)?;
         let coded = |pcm: &Vec<f32>| 1 + pcm.len().div_ceil(usize::from(model.stft.hop));
         pieces.retain(|pcm| coded(pcm) >= frames);
@@ -188,10 +189,10 @@ impl Draw {
 /// One crop, ready for the network.
 #[derive(Debug, Clone)]
 pub struct Example {
-    /// Normalised planes, each bins x frames, in the order values, image, background, mask.
+    /// Normalised planes, each bins x frames, in the order of [`PLANES`].
     planes: [Vec<f32>; 4],
-    /// What the network's output is compared with, upsampling x bins x frames, normalised: the true image,
-    /// less the interpolated one for a residual model.
+    /// What the network's output is compared with, bins x fine frames, normalised: the true image, less the
+    /// interpolated one for a residual model.
     target: Vec<f32>,
     /// What each number counts in the loss.
     weight: Vec<f32>,
@@ -284,9 +285,12 @@ impl Example {
         let normal = |x: f32| (x - offset) / scale;
         let transposed = |plane: Plane| -> Vec<f32> {
             let mut out = Vec::with_capacity(bins * frames);
+            let Some(image) = planes.get(plane) else {
+                return out;
+            };
             for bin in 0..bins {
                 for frame in 0..frames {
-                    let x = planes.get(plane)[(frame, bin)];
+                    let x = image[(frame, bin)];
                     out.push(match plane {
                         Plane::Mask => x,
                         // Pixels without a value are zero in the network's units, as in the decoder.
@@ -307,7 +311,7 @@ impl Example {
                 let truth = fine.row((start + frame) * up + sub);
                 let loudest = truth.iter().fold(floor, |a, &b| a.max(b));
                 for bin in 0..bins {
-                    let at = (sub * bins + bin) * frames + frame;
+                    let at = (bin * frames + frame) * up + sub;
                     let level = truth[bin].max(floor);
                     let base = here[bin] + (next[bin] - here[bin]) * share;
                     let above = level - floor;
@@ -325,7 +329,7 @@ impl Example {
                 }
             }
         }
-        let planes = [Plane::Values, Plane::Image, Plane::Background, Plane::Mask].map(transposed);
+        let planes = PLANES.map(transposed);
         Example {
             planes,
             target,
@@ -392,12 +396,19 @@ fn coded_planes(
     Ok(out.frames_of(range.start - skip..range.end - skip))
 }
 
+/// The planes of an example.
+const PLANES: [Plane; 4] = [Plane::Values, Plane::Image, Plane::Background, Plane::Mask];
+
 /// Examples side by side.
 #[derive(Debug, Clone)]
 pub struct ExampleBatch {
-    /// The network's inputs.
-    pub inputs: Inputs,
-    /// Targets, samples x upsampling x bins x frames.
+    /// How many.
+    pub samples: usize,
+    bins: usize,
+    frames: usize,
+    /// Samples x bins x frames, in the order of [`PLANES`].
+    planes: [Vec<f32>; 4],
+    /// Targets, samples x bins x fine frames.
     pub target: Vec<f32>,
     /// Weights of the loss, of the same shape.
     pub weight: Vec<f32>,
@@ -413,32 +424,31 @@ impl ExampleBatch {
             .par_iter()
             .map(|draw| Example::make(pool, draw, config, model))
             .collect::<Result<_>>()?;
-        let plane = |i: usize| {
-            Arc::new(
-                examples
-                    .iter()
-                    .flat_map(|e| e.planes[i].iter().copied())
-                    .collect(),
-            )
+        let joined = |part: &dyn Fn(&Example) -> &Vec<f32>| -> Vec<f32> {
+            examples
+                .iter()
+                .flat_map(|e| part(e).iter().copied())
+                .collect()
         };
         Ok(ExampleBatch {
-            inputs: Inputs {
-                samples: examples.len(),
-                bins: model.stft.bins(),
-                frames: config.training.frames,
-                values: plane(0),
-                image: plane(1),
-                background: plane(2),
-                mask: plane(3),
-            },
-            target: examples
-                .iter()
-                .flat_map(|e| e.target.iter().copied())
-                .collect(),
-            weight: examples
-                .iter()
-                .flat_map(|e| e.weight.iter().copied())
-                .collect(),
+            samples: examples.len(),
+            bins: model.stft.bins(),
+            frames: config.training.frames,
+            planes: [0, 1, 2, 3].map(|i| joined(&|e| &e.planes[i])),
+            target: joined(&|e| &e.target),
+            weight: joined(&|e| &e.weight),
         })
+    }
+
+    /// What a network reads of them.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the device has no room.
+    pub fn planes<B: Backend>(&self, backend: &B) -> Result<graph::Planes<B>> {
+        let mut planes = graph::Planes::new(self.samples, self.bins, self.frames);
+        for (plane, numbers) in PLANES.into_iter().zip(&self.planes) {
+            planes = planes.with(backend, plane, numbers.clone())?;
+        }
+        Ok(planes)
     }
 }

@@ -4,7 +4,7 @@ use crate::data::Corpus;
 use crate::error::Result;
 use crate::options::CodingLoss;
 use codec_format::limits::Limits;
-use codec_format::model::{Model, WeightCoding};
+use codec_format::model::{Model, Parts, WeightCoding};
 
 /// What goes into a model's metadata.
 #[derive(Debug, Clone)]
@@ -29,9 +29,11 @@ pub struct Provenance<'a> {
     pub command: &'a str,
 }
 
-/// `model` with metadata in place of what it had.
-#[must_use]
-pub fn with_metadata(mut model: Model, from: &Provenance<'_>) -> Model {
+/// A model of these parts, with metadata in place of what they had.
+///
+/// # Errors
+/// [`crate::Error::Format`] if a weight is not a number.
+pub fn with_metadata(mut parts: Parts, from: &Provenance<'_>) -> Result<Model> {
     let loss_of = |name: &str| {
         let coding = from.codings.iter().find(|c| c.name == name);
         coding
@@ -57,12 +59,12 @@ pub fn with_metadata(mut model: Model, from: &Provenance<'_>) -> Model {
         ("CONFIG", from.config.to_owned()),
         ("COMMAND", from.command.to_owned()),
     ];
-    model.metadata = text
+    parts.metadata = text
         .into_iter()
         .filter(|(_, v)| !v.is_empty())
         .map(|(k, v)| (k.to_owned(), v))
         .collect();
-    model
+    Ok(Model::new(parts)?)
 }
 
 /// The codings of weights by name, the most precise first.
@@ -77,7 +79,7 @@ pub const CODINGS: [(&str, WeightCoding); 3] = [
 /// # Errors
 /// [`crate::Error::Format`] if the model exceeds a limit of the format, or a weight the coding.
 pub fn bytes(model: &Model, coding: WeightCoding) -> Result<Vec<u8>> {
-    Ok(codec_format::model_file::write(model, coding)?)
+    Ok(model.write(coding)?)
 }
 
 /// The model as a decoder will have it from a file with that coding.
@@ -85,10 +87,7 @@ pub fn bytes(model: &Model, coding: WeightCoding) -> Result<Vec<u8>> {
 /// # Errors
 /// As [`bytes`].
 pub fn rounded(model: &Model, coding: WeightCoding) -> Result<Model> {
-    Ok(codec_format::model_file::read(
-        &bytes(model, coding)?,
-        &Limits::default(),
-    )?)
+    Ok(Model::read(&bytes(model, coding)?, &Limits::default())?)
 }
 
 /// Today, or the day of `SOURCE_DATE_EPOCH` where that is set, as `YYYY-MM-DD` (UTC).
@@ -106,7 +105,7 @@ fn date() -> String {
 
 /// The date of a day counted from 1 January 1970.
 fn day(mut days: u64) -> String {
-    let leap = |y: u64| (y.is_multiple_of(4) && !y.is_multiple_of(100)) || y.is_multiple_of(400);
+    let leap = |y: u64| (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
     let mut year = 1970;
     while days >= 365 + u64::from(leap(year)) {
         days -= 365 + u64::from(leap(year));

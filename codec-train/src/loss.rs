@@ -1,11 +1,6 @@
 //! The training loss, in the network's units: L1 weighted towards what is heard, or the plain mean square.
 
-use crate::error::Result;
-use crate::layer::Batch;
-use dfdx::shapes::Rank0;
-use dfdx::tensor::{Cpu, OwnedTape, PutTape, Tape, Tensor, TensorFromVec};
 use serde::Deserialize;
-use std::sync::Arc;
 
 /// What is summed over the pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -68,55 +63,24 @@ impl Measure {
     }
 }
 
-/// The weighted mean of the errors, and its derivative by each number.
-fn with_gradient(kind: Measure, output: &[f32], target: &[f32], weight: &[f32]) -> (f32, Vec<f32>) {
-    let share = 1.0 / output.len() as f32;
-    let mut sum = 0f64;
-    let mut gradient = Vec::with_capacity(output.len());
-    for ((o, t), w) in output.iter().zip(target).zip(weight) {
-        let (error, slope) = kind.of(o - t);
-        sum += f64::from(w * error);
-        gradient.push(w * share * slope);
-    }
-    ((sum / output.len() as f64) as f32, gradient)
-}
-
-/// The loss of a network's output on the tape, ready for `backward`.
-///
-/// # Errors
-/// [`crate::Error::Tensor`] if memory runs out.
-pub fn loss(
-    device: &Cpu,
-    mut tape: OwnedTape<f32, Cpu>,
-    output: &Batch,
-    target: &[f32],
-    weight: &[f32],
-    kind: Measure,
-) -> Result<Tensor<Rank0, f32, Cpu, OwnedTape<f32, Cpu>>> {
-    let (value, gradient) = with_gradient(kind, &output.data, target, weight);
-    let result: Tensor<Rank0, f32, Cpu> = device.try_tensor_from_vec(vec![value], ())?;
-    let (of, node) = (result.clone(), output.node.clone());
-    tape.add_backward_op(move |gradients| {
-        let upstream = gradients.get_or_alloc_mut(&of)?[0];
-        let to = gradients.get_or_alloc_mut(&node)?;
-        for (to, g) in to.iter_mut().zip(&gradient) {
-            *to += upstream * g;
-        }
-        Ok(())
-    });
-    Ok(result.put_tape(tape))
-}
-
-/// The loss alone, without gradients.
+/// The loss of a network's output: the weighted mean of the errors.
 #[must_use]
-pub fn value(output: &Arc<Vec<f32>>, target: &[f32], weight: &[f32], kind: Measure) -> f32 {
-    let sum: f64 = output
-        .iter()
-        .zip(target)
-        .zip(weight)
+pub fn value(output: &[f32], target: &[f32], weight: &[f32], kind: Measure) -> f32 {
+    let errors = output.iter().zip(target).zip(weight);
+    let sum: f64 = errors
         .map(|((o, t), w)| f64::from(w * kind.of(o - t).0))
         .sum();
     (sum / output.len() as f64) as f32
+}
+
+/// The derivative of [`value`] by each number of the output.
+#[must_use]
+pub fn gradient(output: &[f32], target: &[f32], weight: &[f32], kind: Measure) -> Vec<f32> {
+    let share = 1.0 / output.len() as f32;
+    let errors = output.iter().zip(target).zip(weight);
+    errors
+        .map(|((o, t), w)| w * share * kind.of(o - t).1)
+        .collect()
 }
 
 #[cfg(test)]
@@ -135,9 +99,8 @@ mod tests {
         let (target, weight) = ([0.5, -1.0, 2.0], [1.0, 0.5, 0.25]);
         let x = [1.0, -2.0, 0.0];
         for kind in [Measure::WeightedL1, Measure::Mse] {
-            let at = |x: &[f32; 3]| value(&Arc::new(x.to_vec()), &target, &weight, kind);
-            let (here, gradient) = with_gradient(kind, &x, &target, &weight);
-            assert_eq!(here, at(&x), "{kind:?}");
+            let at = |x: &[f32; 3]| value(x, &target, &weight, kind);
+            let gradient = gradient(&x, &target, &weight, kind);
             for i in 0..3 {
                 let (mut up, mut down) = (x, x);
                 up[i] += 0.1;

@@ -1,9 +1,5 @@
 //! AdamW (Loshchilov & Hutter 2019, algorithm 2), with a state that can be written down and taken up again.
 
-use crate::layer::Weights;
-use crate::network::Network;
-use dfdx::tensor::{Cpu, CpuError, Gradients};
-
 /// Settings that do not change while training runs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdamW {
@@ -31,39 +27,19 @@ pub struct State {
 }
 
 impl AdamW {
-    /// One step by the gradients on dfdx's tape; returns their length before clipping.
-    ///
-    /// # Errors
-    /// If the tensor library cannot allocate.
-    pub fn step(
-        &self,
-        network: &mut Network,
-        gradients: &mut Gradients<f32, Cpu>,
-        state: &mut State,
-        rate: f32,
-    ) -> Result<f32, CpuError> {
-        let mut found = Vec::new();
-        for (weights, _) in network.parameters_mut() {
-            found.push(std::mem::take(
-                &mut **gradients.get_or_alloc_mut(&weights.tensor)?,
-            ));
-        }
-        Ok(self.apply(network, &found, state, rate))
-    }
-
-    /// One step by `found`, a gradient for each of the network's parameters in their order; returns their length
-    /// before clipping.
+    /// One step by `found`, a gradient for each of `parameters`, of which those that are told so decay; returns the
+    /// gradient's length before clipping.
     ///
     /// # Panics
-    /// If `state` is of another network.
-    pub fn apply(
+    /// If `found` or `state` are of other parameters.
+    pub fn step(
         &self,
-        network: &mut Network,
+        parameters: Vec<(&mut [f32], bool)>,
         found: &[Vec<f32>],
         state: &mut State,
         rate: f32,
     ) -> f32 {
-        let mut parameters: Vec<(&mut Weights, bool)> = network.parameters_mut();
+        assert_eq!(parameters.len(), found.len(), "gradients of others");
         if state.first.is_empty() {
             state.first = found.iter().map(|g| vec![0.0; g.len()]).collect();
             state.second = state.first.clone();
@@ -83,13 +59,13 @@ impl AdamW {
         let steps = state.steps.min(i32::MAX as u64) as i32;
         let correct1 = 1.0 - f64::from(self.beta1).powi(steps) as f32;
         let correct2 = 1.0 - f64::from(self.beta2).powi(steps) as f32;
-        for (((weights, decays), gradient), (m, v)) in parameters
-            .iter_mut()
+        for (((numbers, decays), gradient), (m, v)) in parameters
+            .into_iter()
             .zip(found)
             .zip(state.first.iter_mut().zip(&mut state.second))
         {
-            let mut numbers = weights.numbers();
-            let keep = if *decays {
+            assert_eq!(numbers.len(), gradient.len(), "gradients of others");
+            let keep = if decays {
                 1.0 - rate * self.weight_decay
             } else {
                 1.0
@@ -100,7 +76,6 @@ impl AdamW {
                 *v += (1.0 - self.beta2) * (g * g - *v);
                 *w = *w * keep - rate * (*m / correct1) / ((*v / correct2).sqrt() + self.epsilon);
             }
-            weights.tensor.copy_from(&numbers);
         }
         norm
     }

@@ -1,16 +1,18 @@
 //! What a run is asked for, where it starts, and what it reports.
 
 use crate::error::{Error, Result};
-use codec_format::model::{Activation, Layer, Model, WeightCoding};
+use codec_format::model::graph::{Graph, Node};
+use codec_format::model::op::{Activation, Op};
+use codec_format::model::{Model, WeightCoding};
 use std::path::PathBuf;
 
 /// Where gradients are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Device {
-    /// On the processor, by [`crate::kernels`].
+    /// On the processor, by [`crate::backend::cpu`].
     #[default]
     Cpu,
-    /// On the first CUDA device, by [`crate::portable`].
+    /// On the first CUDA device, by [`crate::backend::dfdx`].
     #[cfg(feature = "cuda")]
     Cuda,
 }
@@ -39,7 +41,7 @@ pub struct TrainOptions {
     pub command: String,
     /// Whether to draw a progress bar (on standard error, and only on a terminal).
     pub progress: bool,
-    /// Weights to start from instead of random ones; the layers must be those of the configuration.
+    /// Weights to start from instead of random ones; the nodes must be those of the configuration.
     pub init: Option<Model>,
     /// How the model file stores weights.
     pub weights: WeightCoding,
@@ -85,43 +87,61 @@ pub struct CodingLoss {
     pub loss: Option<f32>,
 }
 
-/// Copies the weights of `init` into the layers of `model`, which has none yet.
+/// Copies the weights of `init` into the nodes of `graph`.
 ///
 /// # Errors
-/// [`Error::Network`] naming the first layer that is another.
-pub fn take_weights(model: &mut Model, init: &Model) -> Result<()> {
+/// [`Error::Network`] naming the first node that is another.
+pub fn take_weights(graph: &mut Graph, init: &Graph) -> Result<()> {
     let fail = |what: String| Err(Error::Network(format!("weights to start from: {what}")));
-    if model.layers.len() != init.layers.len() {
+    if graph.nodes.len() != init.nodes.len() {
         return fail(format!(
-            "{} layers where the configuration has {}",
-            init.layers.len(),
-            model.layers.len()
+            "{} nodes where the configuration has {}",
+            init.nodes.len(),
+            graph.nodes.len()
         ));
     }
-    for (at, (to, from)) in model.layers.iter_mut().zip(&init.layers).enumerate() {
-        let shape = |l: &Layer| {
-            let (o, i, h, w) = (l.outputs, l.inputs, l.kernel_bins, l.kernel_frames);
-            format!("{o} x {i} x {h} x {w}")
-        };
-        if shape(to) != shape(from) {
+    for (at, (to, from)) in graph.nodes.iter_mut().zip(&init.nodes).enumerate() {
+        if !alike(to, from) {
             return fail(format!(
-                "layer {at} is {} where the configuration has {}",
-                shape(from),
-                shape(to)
+                "node {at} is {} where the configuration has {}",
+                told(from),
+                told(to)
             ));
         }
-        let activations = (&mut to.activation, &from.activation);
-        match activations {
-            (Activation::Prelu(to), Activation::Prelu(from)) => to.clone_from(from),
-            (Activation::Relu, Activation::Relu) | (Activation::Linear, Activation::Linear) => {}
-            _ => {
-                return fail(format!(
-                    "layer {at} has another activation than in the configuration"
-                ))
-            }
+        for (to, from) in to.op.learned_mut().into_iter().zip(from.op.learned()) {
+            to.copy_from_slice(from);
         }
-        to.weights.clone_from(&from.weights);
-        to.bias.clone_from(&from.bias);
     }
     Ok(())
+}
+
+/// Whether two nodes differ in their weights alone.
+fn alike(a: &Node, b: &Node) -> bool {
+    let [mut a, mut b] = [a.clone(), b.clone()];
+    let lengths = |node: &Node| node.op.learned().map(<[f32]>::len);
+    if lengths(&a) != lengths(&b) {
+        return false;
+    }
+    for node in [&mut a, &mut b] {
+        for numbers in node.op.learned_mut() {
+            numbers.fill(0.0);
+        }
+    }
+    a == b
+}
+
+/// A node in a few words.
+fn told(node: &Node) -> String {
+    match &node.op {
+        Op::Convolution(op) => {
+            let (kernel, inputs) = (op.kernel, op.group_inputs());
+            format!(
+                "{} x {inputs} x {} x {}",
+                op.outputs, kernel.bins, kernel.frames
+            )
+        }
+        Op::Activation(Activation::Relu) => "a ReLU".into(),
+        Op::Activation(Activation::Prelu(slopes)) => format!("a PReLU of {}", slopes.len()),
+        other => format!("{other:?} of {:?}", node.inputs),
+    }
 }

@@ -1,19 +1,23 @@
 //! Weights as safetensors, the way PyTorch users have them.
 //!
-//! The tensors of layer `i` are `layers.i.weight` (outputs x inputs x bins x frames), `layers.i.bias` and, with a
-//! PReLU, `layers.i.slope` (outputs each). What tensors cannot say (grid, normalisation, sources, convolution
-//! kinds) is in the metadata entry `sparc`: TOML with the tables `[model]` and `[[layer]]` of a training
-//! configuration, and the model file's own metadata as pairs.
+//! Convolutions are counted in the order of the graph: the tensors of the `i`-th are `layers.i.weight` (outputs x inputs
+//! of a group x bins x frames) and `layers.i.bias` (outputs); slopes of a PReLU have the number of the last convolution
+//! before them, `layers.i.slope` (channels), `layers.i.slope2` where there is a second, and so on. What tensors cannot say
+//! (grid, normalisation, operations) is in the metadata entry `sparc`: TOML with the tables `[model]` and `[[node]]` of a
+//! training configuration, and the model file's own metadata as pairs.
 
-use crate::config::{Config, LayerConfig, ModelConfig};
+use crate::config::{describe, Config, ModelConfig, NodeConfig};
 use crate::error::{Error, Result};
+use crate::graph::{learned, parameters};
 use codec_format::header::WindowKind;
 use codec_format::limits::Limits;
-use codec_format::model::{Activation, Convolution, Layer, Model, Plane, Source};
+use codec_format::model::graph::Graph;
+use codec_format::model::op::Op;
+use codec_format::model::Model;
+use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::fmt::Write as _;
 
 /// The metadata entry that holds what the tensors do not.
 const ENTRY: &str = "sparc";
@@ -21,13 +25,14 @@ const ENTRY: &str = "sparc";
 const HEADER: usize = 1 << 20;
 
 /// The `sparc` entry.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Carried {
     #[serde(default)]
     metadata: Vec<(String, String)>,
     model: ModelConfig,
-    layer: Vec<LayerConfig>,
+    #[serde(alias = "layer")]
+    node: Vec<NodeConfig>,
 }
 
 /// Most bytes a safetensors file may have that becomes a model: weights of eight bytes at the format's limit.
@@ -36,26 +41,56 @@ pub fn most_bytes() -> usize {
     2 * Limits::default().model_bytes + HEADER
 }
 
+/// Names and shapes of a graph's tensors, in the order of [`parameters`].
+fn tensors(graph: &Graph) -> Vec<(String, Vec<usize>)> {
+    let mut all = Vec::new();
+    let (mut convolutions, mut slopes) = (0usize, 0usize);
+    for node in &graph.nodes {
+        match &node.op {
+            Op::Convolution(op) => {
+                let (outputs, kernel) = (usize::from(op.outputs), op.kernel);
+                let sides = [kernel.bins, kernel.frames].map(usize::from);
+                let shape = vec![outputs, op.group_inputs(), sides[0], sides[1]];
+                all.push((format!("layers.{convolutions}.weight"), shape));
+                all.push((format!("layers.{convolutions}.bias"), vec![outputs]));
+                (convolutions, slopes) = (convolutions + 1, 0);
+            }
+            Op::Activation(op) if !op.slopes().is_empty() => {
+                slopes += 1;
+                let which = if slopes > 1 {
+                    slopes.to_string()
+                } else {
+                    String::new()
+                };
+                let last = convolutions.saturating_sub(1);
+                all.push((
+                    format!("layers.{last}.slope{which}"),
+                    vec![op.slopes().len()],
+                ));
+            }
+            _ => {}
+        }
+    }
+    all
+}
+
 /// The safetensors file of a model, in single precision.
 ///
 /// # Errors
 /// [`Error::Weights`] if it cannot be written.
 pub fn write(model: &Model) -> Result<Vec<u8>> {
-    let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
-    for (at, layer) in model.layers.iter().enumerate() {
-        for (name, shape, numbers) in tensors_of(at, layer) {
-            let bytes = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
-            tensors.push((name, shape, bytes));
-        }
-    }
-    let views = tensors
-        .iter()
-        .map(|(name, shape, bytes)| {
-            let view = TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(failed)?;
-            Ok((name.as_str(), view))
+    let bytes: Vec<Vec<u8>> = learned(&model.completion)
+        .map(|numbers| numbers.iter().flat_map(|x| x.to_le_bytes()).collect())
+        .collect();
+    let views = tensors(&model.completion)
+        .into_iter()
+        .zip(&bytes)
+        .map(|((name, shape), bytes)| {
+            let view = TensorView::new(Dtype::F32, shape, bytes).map_err(failed)?;
+            Ok((name, view))
         })
         .collect::<Result<Vec<_>>>()?;
-    let metadata = carried(model).map(|text| HashMap::from([(ENTRY.to_owned(), text)]));
+    let metadata = carried(model)?.map(|text| HashMap::from([(ENTRY.to_owned(), text)]));
     safetensors::serialize(views, metadata).map_err(failed)
 }
 
@@ -76,70 +111,34 @@ pub fn read(bytes: &[u8], skeleton: Option<&Model>) -> Result<Model> {
         ));
     }
     let file = SafeTensors::deserialize(bytes).map_err(failed)?;
-    let mut model = match skeleton {
+    let model = match skeleton {
         Some(skeleton) => skeleton.clone(),
         None => described(bytes)?,
     };
-    let mut expected = 0;
-    for (at, layer) in model.layers.iter_mut().enumerate() {
-        let outputs = usize::from(layer.outputs);
-        let shape = [
-            outputs,
-            usize::from(layer.inputs),
-            usize::from(layer.kernel_bins),
-            usize::from(layer.kernel_frames),
-        ];
-        layer.weights = numbers(&file, &format!("layers.{at}.weight"), &shape)?;
-        layer.bias = numbers(&file, &format!("layers.{at}.bias"), &[outputs])?;
-        expected += 2;
-        if let Activation::Prelu(slopes) = &mut layer.activation {
-            *slopes = numbers(&file, &format!("layers.{at}.slope"), &[outputs])?;
-            expected += 1;
-        }
+    let mut parts = model.into_parts();
+    let expected = tensors(&parts.completion);
+    let parameters = parameters(&mut parts.completion);
+    for ((name, shape), (to, _)) in expected.iter().zip(parameters) {
+        to.copy_from_slice(&numbers(&file, name, shape)?);
     }
-    if file.len() != expected {
+    if file.len() != expected.len() {
         let mut names = file.names();
         names.sort_unstable();
-        let known: Vec<String> = model
-            .layers
-            .iter()
-            .enumerate()
-            .flat_map(|(at, layer)| tensors_of(at, layer))
-            .map(|(name, ..)| name)
-            .collect();
-        if let Some(name) = names.iter().find(|n| !known.iter().any(|k| k == *n)) {
+        let unknown = |name: &&&str| !expected.iter().any(|(known, _)| known == **name);
+        if let Some(name) = names.iter().find(unknown) {
             return fail(format!(
                 "{}: the network has no such tensor",
                 printable(name)
             ));
         }
     }
-    Ok(model)
+    Ok(Model::new(parts)?)
 }
 
 /// Whether a file may be safetensors: a header of JSON follows its length.
 #[must_use]
 pub fn looks_like(bytes: &[u8]) -> bool {
     bytes.get(8) == Some(&b'{') && !bytes.starts_with(&codec_format::MODEL_SIGNATURE)
-}
-
-/// Name, shape and numbers of a layer's tensors.
-fn tensors_of(at: usize, layer: &Layer) -> Vec<(String, Vec<usize>, &[f32])> {
-    let outputs = usize::from(layer.outputs);
-    let shape = vec![
-        outputs,
-        usize::from(layer.inputs),
-        usize::from(layer.kernel_bins),
-        usize::from(layer.kernel_frames),
-    ];
-    let mut all = vec![
-        (format!("layers.{at}.weight"), shape, &layer.weights[..]),
-        (format!("layers.{at}.bias"), vec![outputs], &layer.bias[..]),
-    ];
-    if let Activation::Prelu(slopes) = &layer.activation {
-        all.push((format!("layers.{at}.slope"), vec![outputs], slopes));
-    }
-    all
 }
 
 /// A tensor's numbers in single precision.
@@ -158,10 +157,8 @@ fn numbers(file: &SafeTensors<'_>, name: &str, shape: &[usize]) -> Result<Vec<f3
     let numbers: Vec<f32> = match tensor.dtype() {
         Dtype::F64 => each::<8>(data, |b| f64::from_le_bytes(b) as f32),
         Dtype::F32 => each::<4>(data, f32::from_le_bytes),
-        Dtype::F16 => each::<2>(data, |b| from_half(u16::from_le_bytes(b))),
-        Dtype::BF16 => each::<2>(data, |b| {
-            f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16)
-        }),
+        Dtype::F16 => each::<2>(data, |b| f16::from_le_bytes(b).to_f32()),
+        Dtype::BF16 => each::<2>(data, |b| bf16::from_le_bytes(b).to_f32()),
         other => return fail(format!("numbers of type {other:?} are no weights")),
     };
     match numbers.iter().position(|x| !x.is_finite()) {
@@ -180,18 +177,6 @@ fn each<const N: usize>(data: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32
         .collect()
 }
 
-/// IEEE binary16 to single precision, exactly.
-fn from_half(half: u16) -> f32 {
-    let sign = if half & 0x8000 == 0 { 1.0 } else { -1.0 };
-    let (exponent, fraction) = (i32::from(half >> 10 & 31), f32::from(half & 0x3ff));
-    sign * match exponent {
-        0 => fraction * 2f32.powi(-24),
-        31 if fraction == 0.0 => f32::INFINITY,
-        31 => f32::NAN,
-        _ => (1024.0 + fraction) * 2f32.powi(exponent - 25),
-    }
-}
-
 /// The network that the file's own entry describes, without weights.
 fn described(bytes: &[u8]) -> Result<Model> {
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(failed)?;
@@ -205,76 +190,37 @@ fn described(bytes: &[u8]) -> Result<Model> {
     let carried: Carried = toml::from_str(text).map_err(|e| wrong(e.message().into()))?;
     let config = Config {
         model: carried.model,
-        layer: carried.layer,
+        node: carried.node,
         training: Default::default(),
         examples: Default::default(),
         loss: Default::default(),
     };
-    let mut model = config
-        .checked()
-        .and_then(|config| config.model())
-        .map_err(|e| wrong(e.to_string()))?;
-    model.metadata = carried.metadata;
-    Ok(model)
+    let model = config.checked().and_then(|config| config.model());
+    let mut parts = model.map_err(|e| wrong(e.to_string()))?.into_parts();
+    parts.metadata = carried.metadata;
+    Ok(Model::new(parts)?)
 }
 
 /// The `sparc` entry of a model; `None` for a window that configurations cannot describe.
-fn carried(model: &Model) -> Option<String> {
+fn carried(model: &Model) -> Result<Option<String>> {
     let stft = model.stft;
     if stft.window != WindowKind::Hann || stft.window_length != stft.n_fft {
-        return None;
+        return Ok(None);
     }
-    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
-    let mut out = String::from("metadata = [");
-    for (key, value) in &model.metadata {
-        // Writing to a string cannot fail, here and below.
-        let _ = write!(out, "[{}, {}], ", quoted(key), quoted(value));
-    }
-    let _ = writeln!(
-        out,
-        "]\n\n[model]\nrate = {}\nn_fft = {}\nhop = {}\nupsampling = {}\noffset = {:?}\nscale = {:?}\nresidual = {}",
-        model.rate,
-        stft.n_fft,
-        stft.hop,
-        model.upsampling,
-        model.normalisation.offset,
-        model.normalisation.scale,
-        model.residual,
-    );
-    for layer in &model.layers {
-        let sources: Vec<String> = layer.sources.iter().map(source).collect();
-        let convolution = match layer.convolution {
-            Convolution::Plain => "plain",
-            Convolution::Sparse => "sparse",
-        };
-        let activation = match layer.activation {
-            Activation::Prelu(_) => "prelu",
-            Activation::Relu => "relu",
-            Activation::Linear => "linear",
-        };
-        let _ = writeln!(
-            out,
-            "\n[[layer]]\nconvolution = \"{convolution}\"\nsources = [{}]\nkernel = [{}, {}]\nchannels = {}\nactivation = \"{activation}\"",
-            sources.join(", "),
-            layer.kernel_bins,
-            layer.kernel_frames,
-            layer.outputs,
-        );
-        if let Some(skip) = layer.skip {
-            let _ = writeln!(out, "skip = {skip}");
-        }
-    }
-    Some(out)
-}
-
-fn source(source: &Source) -> String {
-    match source {
-        Source::Layer(i) => i.to_string(),
-        Source::Plane(Plane::Values) => "\"values\"".into(),
-        Source::Plane(Plane::Image) => "\"image\"".into(),
-        Source::Plane(Plane::Background) => "\"background\"".into(),
-        Source::Plane(Plane::Mask) => "\"mask\"".into(),
-    }
+    let carried = Carried {
+        metadata: model.metadata.clone(),
+        model: ModelConfig {
+            rate: model.rate,
+            n_fft: stft.n_fft,
+            hop: stft.hop,
+            upsampling: model.upsampling(),
+            offset: model.normalisation.offset,
+            scale: model.normalisation.scale,
+            residual: model.residual,
+        },
+        node: describe(&model.completion),
+    };
+    toml::to_string(&carried).map(Some).map_err(failed)
 }
 
 /// A name from a file as far as a message can show it.
@@ -285,26 +231,4 @@ fn printable(name: &str) -> String {
 fn failed(error: impl std::fmt::Display) -> Error {
     let text = error.to_string();
     Error::Weights(printable(&text))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn halves_are_what_the_standard_says() {
-        for (half, value) in [
-            (0x0000, 0.0),
-            (0x0001, 1.0 / 16_777_216.0),
-            (0x03ff, 1023.0 / 16_777_216.0),
-            (0x0400, 1.0 / 16384.0),
-            (0x3c00, 1.0),
-            (0x3555, 1365.0 / 4096.0),
-            (0xc000, -2.0),
-            (0x7bff, 65504.0),
-        ] {
-            assert_eq!(from_half(half), value);
-        }
-        assert!(from_half(0x7c00).is_infinite() && from_half(0x7e00).is_nan());
-    }
 }

@@ -1,22 +1,22 @@
 //! The training loop: seeded, resumable, best weights by validation.
 
-use crate::buffers;
+use crate::backend::cpu::Cpu;
+#[cfg(feature = "cuda")]
+use crate::backend::dfdx::Dfdx;
+use crate::backend::Backend;
 use crate::checkpoint::{write_atomically, Checkpoint};
 use crate::config::Config;
-#[cfg(feature = "cuda")]
-use crate::cuda;
 use crate::data::Corpus;
 use crate::error::{Error, Result};
 use crate::examples::{Draw, ExampleBatch, Pool};
 use crate::export;
+use crate::graph::{self, initialise};
 use crate::loss;
-use crate::network::{initialise, Network};
 use crate::optimiser::{AdamW, State};
 use crate::options::take_weights;
 pub use crate::options::{CodingLoss, Device, Report, TrainOptions};
-use codec_format::model::{Activation, Model};
-use dfdx::tensor::{Cpu, NoneTape, OwnedTape};
-use dfdx::tensor_ops::Backward;
+use codec_format::model::graph::Graph;
+use codec_format::model::{Model, Parts};
 use indicatif::{ProgressBar, ProgressStyle};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -31,16 +31,18 @@ const SHORTEST: f32 = 0.3;
 const VALIDATION_CROPS: usize = 2;
 
 /// A run under way.
-struct Run {
+struct Run<B> {
+    backend: B,
     config: Config,
+    /// The network as it began.
     skeleton: Model,
-    network: Network,
+    /// What trains.
+    graph: Graph,
     optimiser: AdamW,
     state: State,
     seed: u64,
     pool: Pool,
     validation: Vec<ExampleBatch>,
-    device: Device,
 }
 
 /// The learning rate of a step: a linear rise, then half a cosine.
@@ -65,7 +67,7 @@ const POOL: u64 = 2;
 const CROPS: u64 = 3;
 const VALIDATION: u64 = 4;
 
-impl Run {
+impl<B: Backend> Run<B> {
     /// One step; returns the loss and the gradient's length.
     fn step(&mut self) -> Result<(f32, f32)> {
         let step = self.state.steps;
@@ -74,71 +76,45 @@ impl Run {
             .map(|_| Draw::random(&self.pool, &self.config.examples, &mut rng))
             .collect::<Result<_>>()?;
         let batch = ExampleBatch::make(&self.pool, &draws, &self.config, &self.skeleton)?;
-        let rate = rate(&self.config, step);
-        let (value, norm) = match self.device {
-            Device::Cpu => {
-                let mut tape: OwnedTape<f32, Cpu> = OwnedTape::default();
-                let output = self.network.forward(&mut tape, &batch.inputs)?;
-                let loss = loss::loss(
-                    self.network.device(),
-                    tape,
-                    &output,
-                    &batch.target,
-                    &batch.weight,
-                    self.config.loss.kind,
-                )?;
-                let value = loss.as_vec()[0];
-                if !value.is_finite() {
-                    return Err(Error::Diverged { step, loss: value });
-                }
-                let mut gradients = loss.try_backward()?;
-                let state = &mut self.state;
-                let norm = self
-                    .optimiser
-                    .step(&mut self.network, &mut gradients, state, rate)?;
-                (value, norm)
-            }
-            #[cfg(feature = "cuda")]
-            Device::Cuda => {
-                let (value, found) = cuda::gradients(&self.network, &batch, self.config.loss.kind)?;
-                if !value.is_finite() {
-                    return Err(Error::Diverged { step, loss: value });
-                }
-                let norm = self
-                    .optimiser
-                    .apply(&mut self.network, &found, &mut self.state, rate);
-                (value, norm)
-            }
+        let (backend, kind) = (&self.backend, self.config.loss.kind);
+        let planes = batch.planes(backend)?;
+        let trace = graph::trace(backend, &self.graph, &planes)?;
+        let dims = backend.dims(trace.output());
+        let (value, slopes) = {
+            let output = backend.numbers(trace.output())?;
+            let (target, weight) = (&batch.target, &batch.weight);
+            (
+                loss::value(&output, target, weight, kind),
+                loss::gradient(&output, target, weight, kind),
+            )
         };
+        if !value.is_finite() {
+            return Err(Error::Diverged { step, loss: value });
+        }
+        let found = trace.backward(backend.upload(slopes, dims)?)?.parameters;
+        let rate = rate(&self.config, step);
+        let parameters = graph::parameters(&mut self.graph);
+        let norm = self
+            .optimiser
+            .step(parameters, &found, &mut self.state, rate);
         if !norm.is_finite() {
             return Err(Error::Diverged { step, loss: value });
         }
         Ok((value, norm))
     }
 
-    fn validate(&self) -> Result<Option<f32>> {
-        self.validate_network(&self.network)
-    }
-
-    fn validate_network(&self, network: &Network) -> Result<Option<f32>> {
+    fn validate(&self, graph: &Graph) -> Result<Option<f32>> {
         if self.validation.is_empty() {
             return Ok(None);
         }
         let kind = self.config.loss.kind;
         let (mut sum, mut samples) = (0f64, 0);
         for batch in &self.validation {
-            let value = match self.device {
-                Device::Cpu => {
-                    let output = network.forward(&mut NoneTape, &batch.inputs)?;
-                    let value = loss::value(&output.data, &batch.target, &batch.weight, kind);
-                    buffers::give_shared(output.data);
-                    value
-                }
-                #[cfg(feature = "cuda")]
-                Device::Cuda => cuda::value(network, batch, kind)?,
-            };
-            sum += f64::from(value) * batch.inputs.samples as f64;
-            samples += batch.inputs.samples;
+            let output = graph::run(&self.backend, graph, &batch.planes(&self.backend)?)?;
+            let output = self.backend.numbers(&output)?;
+            let value = loss::value(&output, &batch.target, &batch.weight, kind);
+            sum += f64::from(value) * batch.samples as f64;
+            samples += batch.samples;
         }
         Ok(Some((sum / samples as f64) as f32))
     }
@@ -152,8 +128,7 @@ impl Run {
                 Err(Error::Format(codec_format::Error::Usage { .. })) => continue,
                 rounded => rounded?,
             };
-            let network = Network::from_model(self.network.device(), &rounded)?;
-            let (bytes, loss) = (0, self.validate_network(&network)?);
+            let (bytes, loss) = (0, self.validate(&rounded.completion)?);
             all.push(CodingLoss {
                 name,
                 coding,
@@ -164,24 +139,28 @@ impl Run {
         Ok(all)
     }
 
-    fn weights(&mut self) -> Vec<Vec<f32>> {
-        self.network
-            .parameters_mut()
-            .into_iter()
-            .map(|(w, _)| w.numbers())
-            .collect()
+    /// The parts of a model with the present weights.
+    fn parts(&self) -> Parts {
+        Parts {
+            completion: self.graph.clone(),
+            ..self.skeleton.clone().into_parts()
+        }
+    }
+
+    fn weights(&self) -> Vec<Vec<f32>> {
+        graph::learned(&self.graph).map(<[f32]>::to_vec).collect()
     }
 
     fn set_weights(&mut self, weights: &[Vec<f32>]) -> bool {
-        let parameters = self.network.parameters_mut();
+        let parameters = graph::parameters(&mut self.graph);
         let fits = parameters.len() == weights.len()
             && parameters
                 .iter()
                 .zip(weights)
-                .all(|((p, _), w)| p.numbers().len() == w.len());
+                .all(|((to, _), from)| to.len() == from.len());
         if fits {
-            for ((p, _), w) in parameters.into_iter().zip(weights) {
-                p.tensor.copy_from(w);
+            for ((to, _), from) in parameters.into_iter().zip(weights) {
+                to.copy_from_slice(from);
             }
         }
         fits
@@ -216,18 +195,23 @@ pub fn run(options: &TrainOptions) -> Result<Report> {
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_while(
+pub fn run_while(options: &TrainOptions, go_on: impl FnMut(u64) -> bool) -> Result<Option<Report>> {
+    match options.device {
+        Device::Cpu => run_on(Cpu, options, go_on),
+        #[cfg(feature = "cuda")]
+        Device::Cuda => run_on(Dfdx::cuda()?, options, go_on),
+    }
+}
+
+fn run_on<B: Backend>(
+    backend: B,
     options: &TrainOptions,
     mut go_on: impl FnMut(u64) -> bool,
 ) -> Result<Option<Report>> {
-    #[cfg(feature = "cuda")]
-    if options.device == Device::Cuda {
-        cuda::check()?;
-    }
     let mut config = Config::parse(&options.config)?;
     config.training.steps = options.steps.unwrap_or(config.training.steps).max(1);
     let seed = options.seed.unwrap_or(config.training.seed);
-    let mut model = config.model()?;
+    let model = config.model()?;
     let rate_hz = model.rate;
     let corpus = Corpus::load(&options.data, rate_hz, SHORTEST)?;
     let load = |folders: &[PathBuf]| -> Result<Option<Corpus>> {
@@ -245,11 +229,14 @@ pub fn run_while(
         valid.as_ref(),
     );
 
+    let mut graph = model.completion.clone();
     match &options.init {
-        None => initialise(&mut model, &mut generator(seed, WEIGHTS, 0)),
-        Some(init) => take_weights(&mut model, init)?,
+        None => {
+            let mut rng = generator(seed, WEIGHTS, 0);
+            initialise(&mut graph, model.residual, &mut rng);
+        }
+        Some(init) => take_weights(&mut graph, &init.completion)?,
     }
-    let network = Network::from_model(&Cpu::default(), &model)?;
     let frames = config.training.frames;
     let pool = Pool::new(
         &corpus,
@@ -272,14 +259,14 @@ pub fn run_while(
         clip: t.clip,
     };
     let mut run = Run {
+        backend,
         skeleton: model.clone(),
-        network,
+        graph,
         optimiser,
         state: State::default(),
         seed,
         pool,
         validation,
-        device: options.device,
         config,
     };
     let (mut best, mut best_step, mut best_weights) = (f32::INFINITY, 0, run.weights());
@@ -339,10 +326,10 @@ pub fn run_while(
         (sum, count) = (sum + f64::from(loss), count + 1);
         bar.inc(1);
         let done = run.state.steps;
-        if done.is_multiple_of(every) || done == steps {
+        if done % every == 0 || done == steps {
             last = (sum / count as f64) as f32;
             (sum, count) = (0.0, 0);
-            let valid = run.validate()?;
+            let valid = run.validate(&run.graph)?;
             let better = valid.is_none_or(|v| v < best);
             if better {
                 (best, best_step, best_weights) = (valid.unwrap_or(last), done, run.weights());
@@ -367,10 +354,8 @@ pub fn run_while(
             checkpoint.write(&checkpoint_path)?;
             if better && done < steps {
                 // Whatever becomes of the run, its best so far can be used.
-                let model = export::with_metadata(
-                    run.network.to_model(),
-                    &provenance(done, best_step, best, &[]),
-                );
+                let model =
+                    export::with_metadata(run.parts(), &provenance(done, best_step, best, &[]))?;
                 write_atomically(&options.out, &export::bytes(&model, options.weights)?)?;
             }
             if done < steps && !go_on(done) {
@@ -381,9 +366,9 @@ pub fn run_while(
     }
     bar.finish();
     run.set_weights(&best_weights);
-    let model = run.network.to_model();
-    let mut codings = run.codings(&model)?;
-    let model = export::with_metadata(model, &provenance(steps, best_step, best, &codings));
+    let mut codings = run.codings(&Model::new(run.parts())?)?;
+    let provenance = provenance(steps, best_step, best, &codings);
+    let model = export::with_metadata(run.parts(), &provenance)?;
     for found in &mut codings {
         found.bytes = export::bytes(&model, found.coding)?.len();
     }
@@ -419,14 +404,8 @@ fn fingerprint(
         hash.update(corpus.map_or("none", |c| c.hash.as_str()));
     }
     if let Some(init) = &options.init {
-        for layer in &init.layers {
-            let slopes: &[f32] = match &layer.activation {
-                Activation::Prelu(slopes) => slopes,
-                _ => &[],
-            };
-            for x in layer.weights.iter().chain(&layer.bias).chain(slopes) {
-                hash.update(x.to_le_bytes());
-            }
+        for x in graph::learned(&init.completion).flatten() {
+            hash.update(x.to_le_bytes());
         }
     }
     hash.finalize().into()
@@ -471,7 +450,7 @@ fn earlier_log(path: &Path, steps: u64) -> Result<Option<String>> {
     Ok(Some(kept))
 }
 
-fn progress_bar(shown: bool, run: &Run) -> ProgressBar {
+fn progress_bar<B>(shown: bool, run: &Run<B>) -> ProgressBar {
     if !shown {
         return ProgressBar::hidden();
     }

@@ -1,104 +1,118 @@
-//! All the ways of a network: trainer, model file, safetensors, and dfdx's operations on any device.
-
-mod networks;
+//! The ways of weights: model file, safetensors, and the start of another training.
 
 use codec_format::limits::Limits;
-use codec_format::model::{Model, WeightCoding};
-use codec_train::examples::ExampleBatch;
-use codec_train::export;
-use codec_train::loss::{self, Measure};
-use codec_train::network::Network;
+use codec_format::model::graph::{Extent, Graph};
+use codec_format::model::op::Op;
+use codec_format::model::{Model, Parts, WeightCoding};
+use codec_train::config::Config;
+use codec_train::graph::initialise;
 use codec_train::options::take_weights;
-use codec_train::portable;
-use codec_train::safetensors;
-use dfdx::tensor::{Cpu, NoneTape, OwnedTape};
-use dfdx::tensor_ops::Backward;
-use networks::{distance, inputs, models, random_planes};
-use rand::{Rng, SeedableRng};
+use codec_train::{export, safetensors};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-#[test]
-fn dfdx_safetensors_and_model_file_agree_with_the_decoder() {
-    let mut rng = ChaCha8Rng::seed_from_u64(11);
-    for (name, model) in models(&mut rng) {
-        let file = export::bytes(&model, WeightCoding::F32).expect("a file");
-        let from_file = codec_format::model_file::read(&file, &Limits::default()).expect("a model");
-        let tensors = safetensors::write(&model).expect("a file");
-        let by_itself = safetensors::read(&tensors, None).expect("a model");
-        let by_example = safetensors::read(&tensors, Some(&model)).expect("a model");
-        let planes = random_planes(19, 33, &mut rng);
-        let batch = inputs(std::slice::from_ref(&planes));
-        for (route, taken) in [
-            ("model file", from_file),
-            ("safetensors", by_itself),
-            ("safetensors like the model", by_example),
-        ] {
-            assert_eq!(taken, model, "{name} by {route}");
-            let network = Network::from_model(&Cpu::default(), &taken).expect("a network");
-            let output = network.forward(&mut NoneTape, &batch).expect("an output");
-            let distance = distance(&model, &planes, 0, &output.data);
-            assert!(distance < 1e-4, "{name} by {route}: {distance}");
-        }
-    }
-}
+const CONFIG: &str = r#"
+[model]
+rate = 16000
+n_fft = 64
+hop = 32
+upsampling = 4
+offset = 40.0
+scale = 20.0
 
-#[test]
-fn operations_of_any_device_give_the_loss_and_gradients_of_our_kernels() {
-    let mut rng = ChaCha8Rng::seed_from_u64(13);
-    for (name, model) in models(&mut rng) {
-        for kind in [Measure::WeightedL1, Measure::Mse] {
-            let device = Cpu::default();
-            let mut network = Network::from_model(&device, &model).expect("a network");
-            let (frames, bins, samples) = (11, 14, portable::CHUNK + 1);
-            let planes: Vec<_> = (0..samples)
-                .map(|_| random_planes(frames, bins, &mut rng))
-                .collect();
-            let size = samples * usize::from(model.upsampling) * bins * frames;
-            let batch = ExampleBatch {
-                inputs: inputs(&planes),
-                target: (0..size).map(|_| rng.gen_range(-2.0..2.0)).collect(),
-                weight: (0..size).map(|_| rng.gen_range(0.0..1.0)).collect(),
-            };
-            let mut tape = OwnedTape::default();
-            let output = network
-                .forward(&mut tape, &batch.inputs)
-                .expect("an output");
-            let ours = loss::loss(&device, tape, &output, &batch.target, &batch.weight, kind)
-                .expect("a loss");
-            let expected = ours.as_vec()[0];
-            let mut gradients = ours.try_backward().expect("gradients");
-            let (value, found) =
-                portable::gradients(&device, &network, &batch, kind).expect("gradients");
-            assert!(
-                (value - expected).abs() < 1e-5 * expected.abs(),
-                "{name}: {value}"
-            );
-            let alone = portable::value(&device, &network, &batch, kind).expect("a loss");
-            assert!(
-                (alone - expected).abs() < 1e-5 * expected.abs(),
-                "{name}: {alone}"
-            );
-            let parameters = network.parameters_mut();
-            assert_eq!(parameters.len(), found.len());
-            for (at, ((weights, _), found)) in parameters.into_iter().zip(&found).enumerate() {
-                let expected = gradients
-                    .get_or_alloc_mut(&weights.tensor)
-                    .expect("a gradient");
-                assert_eq!(expected.len(), found.len());
-                let size = expected.iter().fold(1e-3f32, |a, b| a.max(b.abs()));
-                for (i, (e, f)) in expected.iter().zip(found).enumerate() {
-                    assert!(
-                        (e - f).abs() < 1e-4 * size,
-                        "{name}, parameter {at}, {i}: {f} for {e}"
-                    );
-                }
-            }
-        }
-    }
-}
+[[node]]
+name = "top"
+inputs = ["image", "mask", "background"]
+kernel = [5, 3]
+channels = 6
+
+[[node]]
+name = "down"
+kernel = 3
+channels = 6
+stride = [2, 1]
+groups = "depthwise"
+dilation = [1, 2]
+activation = "relu"
+
+[[node]]
+op = "pool"
+pool = "max"
+factor = [2, 2]
+
+[[node]]
+op = "upsample"
+factor = [4, 2]
+
+[[node]]
+inputs = ["values", "mask"]
+convolution = "sparse"
+kernel = 3
+channels = 6
+skip = "top"
+
+[[node]]
+op = "add"
+inputs = [3, 4]
+activation = "prelu"
+
+[[node]]
+op = "activation"
+
+[[node]]
+kernel = 1
+channels = 4
+activation = "linear"
+"#;
 
 fn one() -> Model {
-    models(&mut ChaCha8Rng::seed_from_u64(17)).remove(0).1
+    let model = Config::parse(CONFIG).and_then(|config| config.model());
+    let mut parts = model.expect("a model").into_parts();
+    let mut rng = ChaCha8Rng::seed_from_u64(17);
+    initialise(&mut parts.completion, false, &mut rng);
+    parts.metadata = vec![("KEY".into(), "a \"value\"\nof two lines".into())];
+    Model::new(parts).expect("a model")
+}
+
+fn changed(change: impl FnOnce(&mut Parts)) -> Model {
+    let mut parts = one().into_parts();
+    change(&mut parts);
+    Model::new(parts).expect("a model")
+}
+
+#[test]
+fn what_goes_out_comes_back() {
+    let model = one();
+    let file = export::bytes(&model, WeightCoding::F32).expect("a file");
+    let tensors = safetensors::write(&model).expect("a file");
+    for (route, taken) in [
+        (
+            "model file",
+            Model::read(&file, &Limits::default()).expect("a model"),
+        ),
+        (
+            "safetensors",
+            safetensors::read(&tensors, None).expect("a model"),
+        ),
+        (
+            "safetensors like the model",
+            safetensors::read(&tensors, Some(&model)).expect("a model"),
+        ),
+    ] {
+        assert_eq!(taken, model, "{route}");
+    }
+    let (header, _) = taken_apart(&tensors);
+    for name in [
+        "layers.0.slope",
+        "layers.1.weight",
+        "layers.3.slope3",
+        "layers.4.bias",
+    ] {
+        assert!(
+            header.contains(&format!("\"{name}\"")),
+            "{name} in {header}"
+        );
+    }
 }
 
 /// The header of a safetensors file as text, and its data.
@@ -132,12 +146,26 @@ fn tensors_that_do_not_fit_are_named() {
         None,
         "layers.1.bias: the tensor is missing",
     );
-    let mut wider = model.clone();
-    wider.layers[0].outputs += 1;
+    let wider = changed(|parts| {
+        if let Op::Convolution(op) = &mut parts.completion.nodes[1].op {
+            op.kernel = Extent { bins: 5, frames: 5 };
+            op.fill(|| 0.0);
+        }
+    });
     refuse(&file, Some(&wider), "layers.0.weight: the shape is");
-    let mut shorter = model.clone();
-    shorter.layers.pop();
-    refuse(&file, Some(&shorter), "layers.2.");
+    let shorter = changed(|parts| {
+        parts.completion.nodes.truncate(3);
+        let inputs = parts.completion.nodes[2].inputs.clone();
+        let mut last = parts.completion.nodes[1].clone();
+        last.inputs = inputs;
+        if let Op::Convolution(op) = &mut last.op {
+            (op.inputs, op.outputs) = (6, 1);
+            op.fill(|| 0.0);
+        }
+        parts.completion.nodes[2] = last;
+        parts.completion.nodes[2].inputs = vec![codec_format::model::graph::Operand::Node(1)];
+    });
+    refuse(&file, Some(&shorter), "layers.");
     let whole = header.replace("\"F32\"", "\"I32\"");
     refuse(&put_together(&whole, &data), None, "I32");
     let mut broken = data.clone();
@@ -156,6 +184,7 @@ fn tensors_that_do_not_fit_are_named() {
     );
     assert!(safetensors::read(&put_together(&entry, &data), Some(&model)).is_ok());
     let nonsense = header.replace("upsampling = 4", "upsampling = 5");
+    assert_ne!(nonsense, header);
     refuse(
         &put_together(&nonsense, &data),
         None,
@@ -166,22 +195,22 @@ fn tensors_that_do_not_fit_are_named() {
 #[test]
 fn weights_to_start_from_must_have_the_configurations_shapes() {
     let model = one();
-    let mut empty = model.clone();
-    for layer in &mut empty.layers {
-        layer.weights.clear();
-        layer.bias.clear();
+    let config = Config::parse(CONFIG).and_then(|config| config.model());
+    let empty = config.expect("a model").into_parts().completion;
+    let mut taken = empty.clone();
+    take_weights(&mut taken, &model.completion).expect("the same shapes");
+    assert_eq!(taken, model.completion);
+    let mut other = model.completion.clone();
+    if let Op::Convolution(op) = &mut other.nodes[1].op {
+        op.kernel = Extent { bins: 3, frames: 5 };
     }
-    take_weights(&mut empty, &model).expect("the same shapes");
-    assert_eq!(empty.layers, model.layers);
-    let mut other = model.clone();
-    other.layers[1].kernel_frames = 3;
-    let error = take_weights(&mut empty, &other)
-        .expect_err("another kernel")
-        .to_string();
-    assert!(error.contains("layer 1 is 6 x 6 x 3 x 3"), "{error}");
-    other.layers.pop();
-    let error = take_weights(&mut empty, &other)
-        .expect_err("a layer less")
-        .to_string();
-    assert!(error.contains("2 layers where"), "{error}");
+    let refused = |other: &Graph| {
+        let error = take_weights(&mut empty.clone(), other).expect_err("other weights");
+        error.to_string()
+    };
+    let error = refused(&other);
+    assert!(error.contains("node 1 is 6 x 3 x 3 x 5"), "{error}");
+    other.nodes.pop();
+    let error = refused(&other);
+    assert!(error.contains("nodes where"), "{error}");
 }

@@ -1,7 +1,7 @@
 //! The whole way from a folder of clips to a model file, on a tiny network.
 
 use codec_format::limits::Limits;
-use codec_format::model::WeightCoding;
+use codec_format::model::{Model, WeightCoding};
 use codec_train::train::{run, run_while, Device, TrainOptions};
 use codec_train::Error;
 use std::path::{Path, PathBuf};
@@ -133,8 +133,7 @@ fn training_lowers_the_loss_and_writes_a_model_that_says_where_it_is_from() {
             .expect("a loss")
     };
     assert!(valid(&log[5]) < 0.97 * valid(&log[0]), "{log:?}");
-    let model =
-        codec_format::model_file::read(&place.bytes("a"), &Limits::default()).expect("a model");
+    let model = Model::read(&place.bytes("a"), &Limits::default()).expect("a model");
     let get = |key: &str| {
         model
             .metadata
@@ -146,7 +145,7 @@ fn training_lowers_the_loss_and_writes_a_model_that_says_where_it_is_from() {
     assert_eq!(get("STEPS"), Some("24"));
     assert_eq!(get("CONFIG"), Some(CONFIG));
     assert_eq!(get("DATA_SHA256").map(str::len), Some(64));
-    assert!(codec_core::network::Network::of(&model).is_ok());
+    assert_eq!(model.upsampling(), 2);
 }
 
 #[test]
@@ -181,9 +180,8 @@ fn an_interrupted_run_goes_on_exactly_where_it_stopped() {
         .expect("stopped")
         .is_none());
     // What there is so far can be used.
-    let so_far = codec_format::model_file::read(&place.bytes("interrupted"), &Limits::default())
-        .expect("a model");
-    assert!(codec_core::network::Network::of(&so_far).is_ok());
+    let so_far = Model::read(&place.bytes("interrupted"), &Limits::default()).expect("a model");
+    assert_eq!(so_far.upsampling(), 2);
     assert!(place.bytes("interrupted") != place.bytes("whole"));
     run(&TrainOptions {
         resume: true,
@@ -201,8 +199,7 @@ fn an_interrupted_run_goes_on_exactly_where_it_stopped() {
 fn fine_tuning_starts_where_the_given_model_ended() {
     let place = Place::new();
     let first = run(&place.options("first")).expect("trained");
-    let model =
-        codec_format::model_file::read(&place.bytes("first"), &Limits::default()).expect("a model");
+    let model = Model::read(&place.bytes("first"), &Limits::default()).expect("a model");
     let tuned = TrainOptions {
         init: Some(model),
         steps: Some(1),

@@ -5,8 +5,10 @@ use super::symbols;
 use codec_core::encode::{Clip, Policy, Settings, Target};
 use codec_format::header::*;
 use codec_format::limits::Limits;
+use codec_format::model::graph::*;
+use codec_format::model::op::*;
 use codec_format::model::*;
-use codec_format::{model_file, Metadata, StreamWriter};
+use codec_format::{Metadata, StreamWriter};
 
 /// A few hundred bytes of seed for every target: its name, the seed's name, the seed.
 pub fn all() -> Vec<(&'static str, String, Vec<u8>)> {
@@ -147,68 +149,70 @@ fn small(settings: Settings) -> Settings {
     }
 }
 
-/// A small network with every kind of layer.
+/// A small network with every operation, and an analysis network beside it.
 fn model_bytes(stft: &Stft, residual: bool, coding: WeightCoding) -> Vec<u8> {
     let bytes = noise(9, 600);
     let mut draws = Draws::new(&bytes);
-    let mut numbers = |n: usize| -> Vec<f32> {
-        (0..n)
-            .map(|_| draws.below(201) as f32 / 1_000.0 - 0.1)
-            .collect()
+    let mut convolution = |kind, inputs: u16, outputs: u16, change: &dyn Fn(&mut Convolution)| {
+        let mut op = Convolution::zeros(kind, inputs, outputs, extent(3, 3));
+        change(&mut op);
+        op.fill(|| draws.below(201) as f32 / 1_000.0 - 0.1);
+        op
     };
-    let mut layer =
-        |convolution, sources: &[Source], skip, inputs: u16, outputs: u16, activation| Layer {
-            convolution,
-            sources: sources.to_vec(),
-            skip,
-            kernel_bins: 3,
-            kernel_frames: 3,
-            inputs,
-            outputs,
-            weights: numbers(usize::from(inputs * outputs) * 9),
-            bias: numbers(usize::from(outputs)),
-            activation,
-        };
-    let planes = [
-        Source::Plane(Plane::Values),
-        Source::Plane(Plane::Background),
+    let (plain, sparse) = (ConvolutionKind::Plain, ConvolutionKind::Sparse);
+    let plane = Operand::Plane;
+    let mut completion = Graph::default();
+    let first = convolution(sparse, 1, 4, &|op| op.dilation = extent(1, 2));
+    let first = completion.layer(&[plane(Plane::Values)], first, None, Some(Activation::Relu));
+    let inputs = [
+        first,
+        plane(Plane::Mask),
+        plane(Plane::Image),
+        plane(Plane::Background),
     ];
-    let deeper = [
-        Source::Layer(0),
-        Source::Plane(Plane::Mask),
-        Source::Plane(Plane::Image),
-    ];
-    let model = Model {
+    let wide = convolution(plain, 7, 4, &|_| {});
+    let slopes = Activation::Prelu(vec![0.1, 0.2, 0.3, 0.4]);
+    let wide = completion.layer(&inputs, wide, Some(first), Some(slopes));
+    // Down by a stride and a pool, up again by a repetition and a shuffle.
+    let down = convolution(plain, 4, 4, &|op| {
+        (op.stride, op.groups) = (extent(2, 2), 4)
+    });
+    let down = completion.push(down, &[wide]);
+    let factor = extent(2, 1);
+    let kind = PoolKind::Max;
+    let down = completion.push(Pool { kind, factor }, &[down]);
+    let up = completion.push(Upsample { factor }, &[down]);
+    let factor = extent(2, 2);
+    let up = completion.push(Shuffle { factor }, &[up]);
+    let last = convolution(plain, 5, 2, &|_| {});
+    let last = completion.layer(&[wide, up], last, None, None);
+    completion.push(
+        Shuffle {
+            factor: extent(1, 2),
+        },
+        &[last],
+    );
+    let mut analysis = Graph::default();
+    let op = convolution(plain, 1, 2, &|op| op.stride = extent(4, 1));
+    analysis.push(op, &[plane(Plane::Levels)]);
+    let model = Model::new(Parts {
         rate: 16_000,
         stft: *stft,
-        upsampling: 2,
         normalisation: Normalisation {
             offset: 40.0,
             scale: 20.0,
         },
         residual,
-        layers: vec![
-            layer(Convolution::Sparse, &planes, None, 2, 3, Activation::Relu),
-            layer(
-                Convolution::Plain,
-                &deeper,
-                Some(0),
-                5,
-                3,
-                Activation::Prelu(vec![0.1, 0.2, 0.3]),
-            ),
-            layer(
-                Convolution::Plain,
-                &[Source::Layer(1)],
-                None,
-                3,
-                2,
-                Activation::Linear,
-            ),
-        ],
+        completion,
+        analysis: Some(analysis),
         metadata: vec![("seed".into(), "9".into())],
-    };
-    model_file::write(&model, coding).expect("the model is valid")
+    });
+    let file = model.and_then(|model| model.write(coding));
+    file.expect("the model is valid")
+}
+
+fn extent(bins: u8, frames: u8) -> Extent {
+    Extent { bins, frames }
 }
 
 /// A gliding tone with overtones, swelling and fading.
@@ -232,7 +236,7 @@ fn sound_stream(settings: &Settings, with_model: bool) -> Vec<u8> {
         channels: 1,
     };
     let model = with_model.then(|| model_bytes(&stft(), true, WeightCoding::I8));
-    let id = model.as_deref().map(model_file::model_id);
+    let id = model.as_deref().map(ModelId::of);
     let pcm = voice(1_500);
     let clip = Clip {
         channels: &[pcm],

@@ -19,6 +19,7 @@ fn small_decoding() -> Decoding {
     limits.lost_segments = 4;
     limits.model_weights = 1 << 12;
     limits.model_macs_per_pixel = 1 << 12;
+    limits.model_held = 1 << 12;
     Decoding {
         limits,
         samples: 1 << 17,

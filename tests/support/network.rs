@@ -1,42 +1,36 @@
 //! A network for the thesis profile that needs no training.
 
 use codec_core::encode::Settings;
-use codec_format::model::{
-    Activation, Convolution, Layer, Model, Normalisation, Plane, Source, WeightCoding,
-};
+use codec_format::model::graph::{Extent, Graph, Operand, Plane};
+use codec_format::model::op::{Convolution, ConvolutionKind};
+use codec_format::model::{Model, Normalisation, Parts, WeightCoding};
 
 /// The model file of a network that gives each pixel the mean of those kept around it.
 pub fn averaging() -> Vec<u8> {
-    let layer = |source, kernel: u8| {
-        let area = usize::from(kernel).pow(2);
-        Layer {
-            convolution: Convolution::Sparse,
-            sources: vec![source],
-            skip: None,
-            kernel_bins: kernel,
-            kernel_frames: kernel,
-            inputs: 1,
-            outputs: 1,
-            // A sparse convolution divides by the number observed and multiplies by the area.
-            weights: vec![1.0 / area as f32; area],
-            bias: vec![0.0],
-            activation: Activation::Linear,
-        }
-    };
-    let model = Model {
+    let mut completion = Graph::default();
+    let mut last = Operand::Plane(Plane::Values);
+    for size in [7, 5] {
+        let kernel = Extent {
+            bins: size,
+            frames: size,
+        };
+        let mut mean = Convolution::zeros(ConvolutionKind::Sparse, 1, 1, kernel);
+        // A sparse convolution divides by the number observed and multiplies by the area.
+        mean.weights.fill(1.0 / kernel.area() as f32);
+        last = completion.push(mean, &[last]);
+    }
+    let model = Model::new(Parts {
         rate: 16_000,
         stft: Settings::thesis(0.95).stft,
-        upsampling: 1,
         normalisation: Normalisation {
             offset: 0.0,
             scale: 20.0,
         },
         residual: false,
-        layers: vec![
-            layer(Source::Plane(Plane::Values), 7),
-            layer(Source::Layer(0), 5),
-        ],
+        completion,
+        analysis: None,
         metadata: Vec::new(),
-    };
-    codec_format::model_file::write(&model, WeightCoding::F32).expect("a model file")
+    });
+    let file = model.and_then(|model| model.write(WeightCoding::F32));
+    file.expect("a model file")
 }

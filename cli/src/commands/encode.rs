@@ -2,7 +2,6 @@
 
 use crate::args::Coding;
 use crate::batch::{self, Job};
-use crate::codec;
 use crate::coding;
 use crate::fault::{Failure, OfFile};
 use crate::models;
@@ -30,28 +29,18 @@ pub fn run(args: &Encode, quiet: bool) -> Vec<Failure> {
         Err(failure) => return vec![failure],
     };
     batch::run(&jobs, quiet, |Job { input, output }, progress| {
-        let of_input = |fault: crate::fault::Fault| fault.of(batch::name(input));
+        let name = batch::name(input);
         progress.say("reading");
-        let clip = codec_audio::read(input).of(batch::name(input))?;
+        let clip = codec_audio::read(input).of(&name)?;
         progress.say("encoding");
-        let (settings, target) = coding::settings(&args.coding, clip.channels.len())?;
-        let candidates = coding::candidates(&args.coding, &settings, target, clip.channels.len());
-        let embed = args.coding.embed_model;
-        let strict = args.coding.bitrate.is_some();
-        let model = model.as_deref();
-        let coded =
-            codec::encode(&clip, &candidates, target, strict, model, embed).map_err(of_input)?;
-        if !quiet {
-            coded.warn(&batch::name(input), progress);
-        }
-        let bytes = coded.bytes;
+        let bytes = coding::encode(&clip, &args.coding, model.clone(), (&name, quiet, progress))?;
         output::write(output, &bytes).map_err(|fault| fault.of(batch::name_of_output(output)))?;
         Ok(format!(
             "{}: {:.2} s in {} bytes, {:.2} kbit/s",
             batch::name_of_output(output),
             clip.seconds(),
             bytes.len(),
-            codec::kilobits(bytes.len(), clip.seconds()),
+            coding::kilobits(bytes.len(), clip.seconds()),
         ))
     })
 }

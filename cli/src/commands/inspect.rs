@@ -8,8 +8,8 @@ use clap::Args;
 use codec_audio::file;
 use codec_format::header::{Header, MaskKind, ModelId, PhaseKind, ValueCoding, WindowKind};
 use codec_format::inspect::{layout, ChunkInfo};
-use codec_format::model::{Activation, Convolution, Plane, Source};
-use codec_format::model_file::model_id;
+use codec_format::model::graph::{Extent, Graph, Node, Operand, Shape};
+use codec_format::model::op::{Activation, Combine, ConvolutionKind, Op, PoolKind};
 use codec_format::{Event, LayerBits, Limits, StreamReader, MODEL_SIGNATURE};
 use serde_json::{json, Map, Value};
 use sparc::{Network, Stream};
@@ -79,7 +79,7 @@ fn head_of(bytes: &[u8]) -> (Option<Header>, Option<ModelId>) {
     while let Ok(Some(event)) = reader.next_event() {
         match event {
             Event::Header(_) => {}
-            Event::Model(file) => embedded = Some(model_id(&file)),
+            Event::Model(file) => embedded = Some(ModelId::of(&file)),
             _ => break,
         }
     }
@@ -214,45 +214,14 @@ fn model_of(header: &Header, embedded: Option<ModelId>) -> Value {
 /// Everything about a model file.
 fn model_fields(network: &Network) -> Value {
     let model = &network.model;
-    let weights: usize = model
-        .layers
-        .iter()
-        .map(|l| l.weights.len() + l.bias.len())
-        .sum();
-    let macs: usize = model.layers.iter().map(|l| l.weights.len()).sum();
+    let macs = model.completion.macs_per_pixel().unwrap_or_default();
     let pixels = f64::from(model.rate) / f64::from(model.stft.hop) * model.stft.bins() as f64;
-    let layers: Vec<Value> = model
-        .layers
-        .iter()
-        .map(|layer| {
-            let sources = layer.sources.iter().map(|source| match source {
-                Source::Plane(Plane::Values) => "values".to_string(),
-                Source::Plane(Plane::Image) => "image".into(),
-                Source::Plane(Plane::Background) => "background".into(),
-                Source::Plane(Plane::Mask) => "mask".into(),
-                Source::Layer(i) => format!("layer {i}"),
-            });
-            json!({
-                "convolution": match layer.convolution { Convolution::Plain => "plain", Convolution::Sparse => "sparse" },
-                "kernel": format!("{}x{}", layer.kernel_bins, layer.kernel_frames),
-                "inputs": layer.inputs,
-                "outputs": layer.outputs,
-                "sources": sources.collect::<Vec<_>>().join(", "),
-                "skip": layer.skip,
-                "activation": match layer.activation {
-                    Activation::Linear => "linear",
-                    Activation::Relu => "relu",
-                    Activation::Prelu(_) => "prelu",
-                },
-            })
-        })
-        .collect();
     let metadata: Map<String, Value> = model
         .metadata
         .iter()
         .map(|(k, v)| (k.clone(), json!(v)))
         .collect();
-    json!({
+    let mut all = json!({
         "bytes": network.file.len(),
         "id": network.id.to_string(),
         "model_for": {
@@ -260,17 +229,67 @@ fn model_fields(network: &Network) -> Value {
             "n_fft": model.stft.n_fft,
             "window_length": model.stft.window_length,
             "hop": model.stft.hop,
-            "upsampling": model.upsampling,
+            "upsampling": model.upsampling(),
             "residual": model.residual,
             "offset_db": model.normalisation.offset,
             "scale_db": model.normalisation.scale,
         },
-        "weights": weights,
+        "weights": model.completion.parameters() + model.analysis.as_ref().map_or(0, Graph::parameters),
         "multiply_adds_per_pixel": macs,
         "multiply_adds_per_second": round(macs as f64 * pixels, 0),
         "metadata": metadata,
-        "model_layers": layers,
-    })
+        "completion": nodes(&model.completion, model.completion_shapes()),
+    });
+    if let Some(graph) = &model.analysis {
+        all["analysis"] = nodes(graph, model.analysis_shapes());
+    }
+    all
+}
+
+/// The nodes of a network, a row each.
+fn nodes(graph: &Graph, shapes: &[Shape]) -> Value {
+    let size = |extent: Extent| format!("{}x{}", extent.bins, extent.frames);
+    let row = |(node, shape): (&Node, &Shape)| {
+        let inputs = node.inputs.iter().map(|operand| match *operand {
+            Operand::Plane(plane) => format!("{plane:?}").to_lowercase(),
+            Operand::Node(at) => at.to_string(),
+        });
+        let (name, factor) = match &node.op {
+            Op::Convolution(op) if op.kind == ConvolutionKind::Plain => ("convolution", None),
+            Op::Convolution(_) => ("sparse convolution", None),
+            Op::Activation(Activation::Relu) => ("relu", None),
+            Op::Activation(Activation::Prelu(_)) => ("prelu", None),
+            Op::Combine(Combine::Add) => ("add", None),
+            Op::Combine(Combine::Concatenate) => ("concatenate", None),
+            Op::Pool(op) if op.kind == PoolKind::Mean => ("mean", Some(op.factor)),
+            Op::Pool(op) => ("maximum", Some(op.factor)),
+            Op::Upsample(op) => ("upsample", Some(op.factor)),
+            Op::Shuffle(op) => ("shuffle", Some(op.factor)),
+        };
+        let mut row = json!({
+            "operation": name,
+            "inputs": inputs.collect::<Vec<_>>().join(", "),
+            "channels": shape.channels,
+            "grid": format!("{:+} {:+}", shape.grid.bins, shape.grid.frames),
+            "weights": node.op.parameters(),
+        });
+        if let Some(factor) = factor {
+            row["factor"] = size(factor).into();
+        }
+        if let Op::Convolution(op) = &node.op {
+            row["kernel"] = size(op.kernel).into();
+            for (name, extent) in [("stride", op.stride), ("dilation", op.dilation)] {
+                if extent != Extent::ONE {
+                    row[name] = size(extent).into();
+                }
+            }
+            if op.groups > 1 {
+                row["groups"] = op.groups.into();
+            }
+        }
+        row
+    };
+    graph.nodes.iter().zip(shapes).map(row).collect()
 }
 
 fn round(x: f64, digits: i32) -> f64 {

@@ -2,7 +2,7 @@
 
 use crate::args::{parse_sparsity, PhaseChoice};
 use crate::batch;
-use crate::codec;
+use crate::coding;
 use crate::fault::{Failure, Fault, OfFile};
 use crate::mask;
 use crate::models;
@@ -468,7 +468,7 @@ fn table(rows: &[Row], seconds: f64) -> String {
     for row in rows {
         let m = &row.measures;
         let (bytes, rate) = row.bytes.map_or(("-".into(), "-".into()), |bytes| {
-            let rate = codec::kilobits(bytes, seconds);
+            let rate = coding::kilobits(bytes, seconds);
             (bytes.to_string(), format!("{rate:.1}"))
         });
         // Writing to a string cannot fail.

@@ -2,10 +2,9 @@
 
 use crate::args::Coding;
 use crate::batch;
-use crate::codec;
 use crate::coding;
 use crate::commands::plot;
-use crate::fault::{Failure, Fault, OfFile};
+use crate::fault::{Failure, OfFile};
 use crate::models::{self, Given};
 use crate::output::{self, in_folder};
 use crate::progress::Progress;
@@ -74,28 +73,14 @@ pub fn run(args: &Roundtrip, quiet: bool) -> Vec<Failure> {
 
 fn one(args: &Roundtrip, input: &Path, quiet: bool, progress: &Progress) -> Result<Row, Failure> {
     let name = batch::name(input);
-    let of_input = |fault: Fault| fault.of(&name);
     let clip = codec_audio::read(input).of(&name)?;
-    let (settings, target) = coding::settings(&args.coding, clip.channels.len())?;
-    let candidates = coding::candidates(&args.coding, &settings, target, clip.channels.len());
+    let (settings, _) = coding::settings(&args.coding, clip.channels.len())?;
     let model = models::for_encoding(args.coding.model.as_deref(), &settings)?;
 
     progress.say(format!("{name}: encoding"));
     let start = Instant::now();
-    let coded = codec::encode(
-        &clip,
-        &candidates,
-        target,
-        args.coding.bitrate.is_some(),
-        model.as_deref(),
-        args.coding.embed_model,
-    )
-    .map_err(of_input)?;
+    let bytes = coding::encode(&clip, &args.coding, model.clone(), (&name, quiet, progress))?;
     let encoding = start.elapsed().as_secs_f64();
-    if !quiet {
-        coded.warn(&name, progress);
-    }
-    let bytes = coded.bytes;
 
     progress.say(format!("{name}: decoding"));
     let decoding = Given::from(model).decoding();
@@ -150,7 +135,7 @@ fn table(rows: &[Row]) -> String {
     }
     text += "    encode    decode\n";
     for row in rows {
-        let rate = codec::kilobits(row.bytes, row.seconds);
+        let rate = coding::kilobits(row.bytes, row.seconds);
         text += &format!(
             "{:<width$} {:>8.2} {:>8} {rate:>7.2}",
             row.name, row.seconds, row.bytes

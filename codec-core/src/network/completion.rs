@@ -1,24 +1,22 @@
-//! Completion of an image that arrives in pieces: every layer keeps the few frames its readers still need,
-//! so no frame is computed twice and the result is that of the whole image at once.
+//! Completion of an image that arrives in pieces: the planes enter in the network's units, dense levels come out.
 
-use super::tensor::{Input, Tensor};
-use super::{Network, Prepared};
+use super::stream::Stream;
+use super::Network;
 use crate::planes::Planes;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
-use codec_format::model::Source;
-use ndarray::Array2;
+use codec_format::model::graph::Plane;
+use ndarray::{s, Array2, Axis};
 
 /// A network at work on a stream.
 #[derive(Debug, Clone)]
 pub struct Completion {
     network: Arc<Network>,
-    planes: Option<Planes>,
-    /// First frame that `planes` still holds.
+    /// Nothing where the network only interpolates.
+    stream: Option<Stream>,
+    /// The image from coded frame `start` on, dB above the origin: what interpolation still needs.
+    image: Array2<f32>,
     start: usize,
-    /// What each layer has computed, less what nobody reads any more.
-    done: Vec<Tensor>,
-    /// Frames given out.
+    /// Fine frames given out.
     given: usize,
 }
 
@@ -26,16 +24,12 @@ impl Completion {
     /// Starts on an empty image.
     #[must_use]
     pub fn new(network: Arc<Network>) -> Self {
-        let done = network
-            .layers
-            .iter()
-            .map(|l| Tensor::zeros(0..0, 0, l.outputs))
-            .collect();
+        let stream = network.graph.as_ref().map(Stream::new);
         Completion {
             network,
-            planes: None,
+            stream,
+            image: Array2::zeros((0, 0)),
             start: 0,
-            done,
             given: 0,
         }
     }
@@ -47,98 +41,89 @@ impl Completion {
     }
 
     /// Takes the next frames and returns those dense ones that became final: fine frames x bins, in dB above
-    /// the origin. They lag [`Network::context`] coded frames behind.
+    /// the origin. They lag [`Network::context`] coded frames behind. All planes have as many bins as the first.
     pub fn push(&mut self, planes: &Planes) -> Array2<f32> {
-        match &mut self.planes {
-            Some(all) => all.append(planes),
-            None => self.planes = Some(planes.clone()),
+        let (frames, bins) = planes.image.dim();
+        if self.image.ncols() != bins {
+            self.image = Array2::zeros((0, bins));
         }
-        self.advance(false)
+        // Equal bin counts are the caller's promise; unequal ones add nothing.
+        let _ = self.image.append(Axis(0), planes.image.view());
+        if let (Some(stream), Some(graph)) = (&mut self.stream, &self.network.graph) {
+            let normalisation = &self.network.normalisation;
+            stream.push(graph, frames, bins, |at, out, observed| {
+                let plane = graph.planes[at];
+                if let Some(values) = planes.get(plane) {
+                    for (y, &x) in out.iter_mut().zip(values) {
+                        *y = match plane {
+                            Plane::Mask => x,
+                            _ => (x - normalisation.offset) / normalisation.scale,
+                        };
+                    }
+                }
+                if let Some(observed) = observed {
+                    // An unobserved pixel is zero in the network's units, not in dB.
+                    for ((y, o), &m) in out.iter_mut().zip(observed).zip(&planes.mask) {
+                        *o = u8::from(m != 0.0);
+                        *y = if m != 0.0 { *y } else { 0.0 };
+                    }
+                }
+            });
+        }
+        self.collect(false)
     }
 
     /// Ends the image: the rest of the dense frames.
     pub fn finish(&mut self) -> Array2<f32> {
-        self.advance(true)
+        if let (Some(stream), Some(graph)) = (&mut self.stream, &self.network.graph) {
+            stream.finish(graph);
+        }
+        self.collect(true)
     }
 
-    fn advance(&mut self, last: bool) -> Array2<f32> {
-        let Completion {
-            network,
-            planes,
-            start,
-            done,
-            given,
-        } = self;
-        let planes = match planes {
-            Some(planes) => planes,
-            None => return Array2::zeros((0, 0)),
-        };
-        let bins = planes.bins();
-        let end = *start + planes.frames();
-        for (at, layer) in network.layers.iter().enumerate() {
-            let (earlier, this) = done.split_at_mut(at);
-            let this = &mut this[0];
-            let ready = |source: &Source| match *source {
-                Source::Plane(_) => end,
-                Source::Layer(i) => earlier[usize::from(i)].end(),
-            };
-            let mut to = layer.sources.iter().map(ready).min().unwrap_or(end);
-            if !last {
-                to = to.saturating_sub(layer.half());
-            }
-            let skip = layer.skip.map(|i| &earlier[i]);
-            if let Some(skip) = skip {
-                to = to.min(skip.end());
-            }
-            let from = this.end();
-            if to > from {
-                let inputs: Vec<Input<'_>> = layer
-                    .sources
-                    .iter()
-                    .map(|source| match *source {
-                        Source::Plane(plane) => {
-                            Input::plane(planes, *start, plane, &network.normalisation)
-                        }
-                        Source::Layer(i) => Input::Layer(&earlier[usize::from(i)]),
-                    })
-                    .collect();
-                let fresh = layer.run(&inputs, skip, from..to, bins);
-                this.append(fresh);
-            }
-        }
+    fn collect(&mut self, last: bool) -> Array2<f32> {
+        let network = &*self.network;
+        let up = network.upsampling;
+        let frames = self.start + self.image.nrows();
         // Interpolation looks one frame ahead, which the image's last frame cannot.
-        let reach = usize::from(network.residual && network.upsampling > 1 && !last);
-        let computed = done.last().map_or(end, Tensor::end);
-        let to = computed.min(end.saturating_sub(reach)).max(*given);
-        let out = network.dense(planes, *start, done.last(), *given..to);
-        *given = to;
-
-        // Forget what no layer, and no output to come, will read.
-        let mut keep = to;
-        for (at, layer) in network.layers.iter().enumerate() {
-            if layer.sources.iter().any(|s| matches!(s, Source::Plane(_))) {
-                keep = keep.min(done[at].end().saturating_sub(layer.half()));
+        let ahead = usize::from(network.residual && up > 1 && !last);
+        let mut to = frames.saturating_sub(ahead) * up;
+        if let (Some(stream), Some(graph)) = (&self.stream, &network.graph) {
+            to = to.min(stream.ready(graph).end);
+        }
+        let range = self.given..to.max(self.given);
+        let mut out = Array2::zeros((range.len(), self.image.ncols()));
+        for (fine, mut row) in range.clone().zip(out.rows_mut()) {
+            let coded = fine / up - self.start;
+            let here = self.image.row(coded);
+            let next = self.image.row((coded + 1).min(self.image.nrows() - 1));
+            let share = (fine % up) as f32 / up as f32;
+            for (bin, y) in row.iter_mut().enumerate() {
+                *y = if network.residual {
+                    here[bin] + (next[bin] - here[bin]) * share
+                } else {
+                    network.normalisation.offset
+                };
             }
         }
-        planes.drop_front(keep.saturating_sub(*start));
-        *start = (*start).max(keep);
-        for at in 0..done.len() {
-            let mut keep = if at + 1 == done.len() {
-                to
-            } else {
-                done[at].end()
-            };
-            for (reader, layer) in network.layers.iter().enumerate().skip(at + 1) {
-                if reads(layer, at) {
-                    keep = keep.min(done[reader].end().saturating_sub(layer.half()));
+        if let (Some(stream), Some(graph)) = (&mut self.stream, &network.graph) {
+            let scale = network.normalisation.scale;
+            stream.take(graph, range.end, |output| {
+                let mut x = [0.0];
+                for (fine, mut row) in range.clone().zip(out.rows_mut()) {
+                    for (bin, y) in row.iter_mut().enumerate() {
+                        output.copy(fine, bin, &mut x);
+                        *y += x[0] * scale;
+                    }
                 }
-            }
-            done[at].drop_before(keep);
+            });
         }
+        self.given = range.end;
+        let done = (range.end / up)
+            .saturating_sub(self.start)
+            .min(self.image.nrows());
+        self.image = self.image.slice(s![done.., ..]).to_owned();
+        self.start += done;
         out
     }
-}
-
-fn reads(layer: &Prepared, at: usize) -> bool {
-    layer.skip == Some(at) || layer.sources.contains(&Source::Layer(at as u8))
 }

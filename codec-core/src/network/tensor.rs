@@ -1,15 +1,11 @@
-//! What flows between layers: values, and which pixels were observed. Frames are counted from the start of
-//! the stream; a tensor holds a run of them.
+//! What flows between operations: numbers, and which pixels were observed. Frames are counted from the start of the
+//! stream, on the tensor's own grid; a tensor holds a run of them.
 
-use crate::planes::Planes;
-use alloc::vec;
 use alloc::vec::Vec;
-use codec_format::model::{Normalisation, Plane};
 use core::ops::Range;
-use ndarray::Array2;
 
-/// Values of frames x bins x channels, the channel fastest.
-#[derive(Debug, Clone)]
+/// Numbers of frames x bins x channels, the channel fastest.
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Tensor {
     /// First frame held.
     start: usize,
@@ -21,248 +17,129 @@ pub(super) struct Tensor {
 }
 
 impl Tensor {
-    pub fn zeros(frames: Range<usize>, bins: usize, channels: usize) -> Self {
-        let data = vec![0.0; frames.len() * bins * channels];
+    /// A tensor without frames; one that may have unobserved pixels if `sparse`.
+    pub fn new(bins: usize, channels: usize, sparse: bool) -> Self {
         Tensor {
-            start: frames.start,
+            start: 0,
             bins,
             channels,
-            data,
-            observed: None,
+            data: Vec::new(),
+            observed: sparse.then(Vec::new),
         }
     }
 
-    fn frames(&self) -> usize {
-        self.data.len() / (self.bins * self.channels).max(1)
+    /// Numbers of a frame.
+    pub fn row(&self) -> usize {
+        self.bins * self.channels
     }
 
-    /// The frame after the last one held.
-    pub fn end(&self) -> usize {
-        self.start + self.frames()
+    /// Frames held.
+    pub fn frames(&self) -> Range<usize> {
+        self.start..self.start + self.data.len() / self.row().max(1)
     }
 
-    /// The channels of one pixel.
-    pub fn at(&self, frame: usize, bin: usize) -> &[f32] {
-        &self.data[((frame - self.start) * self.bins + bin) * self.channels..][..self.channels]
-    }
-
-    /// Appends the frames that follow.
-    pub fn append(&mut self, next: Tensor) {
-        if self.observed.is_some() || next.observed.is_some() {
-            let ones = |t: &Tensor| vec![1u8; t.frames() * t.bins];
-            let mut all = self.observed.take().unwrap_or_else(|| ones(self));
-            all.extend(next.observed.clone().unwrap_or_else(|| ones(&next)));
-            self.observed = Some(all);
+    /// Appends `frames` frames of zeros, all observed.
+    pub fn grow(&mut self, frames: usize) {
+        self.data.resize(self.data.len() + frames * self.row(), 0.0);
+        if let Some(observed) = &mut self.observed {
+            observed.resize(observed.len() + frames * self.bins, 1);
         }
-        self.bins = next.bins;
-        self.data.extend(next.data);
     }
 
     /// Forgets the frames before `frame`.
     pub fn drop_before(&mut self, frame: usize) {
-        let drop = frame.saturating_sub(self.start).min(self.frames());
-        self.data.drain(..drop * self.bins * self.channels);
+        let drop = frame.saturating_sub(self.start).min(self.frames().len());
+        self.data.drain(..drop * self.row());
         if let Some(observed) = &mut self.observed {
             observed.drain(..drop * self.bins);
         }
         self.start += drop;
     }
+
+    /// The numbers of some frames.
+    pub fn at(&self, frames: Range<usize>) -> &[f32] {
+        let row = self.row();
+        &self.data[(frames.start - self.start) * row..(frames.end - self.start) * row]
+    }
+
+    /// The same, to be written.
+    pub fn at_mut(&mut self, frames: Range<usize>) -> &mut [f32] {
+        let row = self.row();
+        &mut self.data[(frames.start - self.start) * row..(frames.end - self.start) * row]
+    }
+
+    /// The channels of one pixel.
+    pub fn pixel(&self, frame: usize, bin: usize) -> &[f32] {
+        &self.data[((frame - self.start) * self.bins + bin) * self.channels..][..self.channels]
+    }
+
+    /// Which pixels of a frame are observed; `None` if all are.
+    pub fn observed(&self, frame: usize) -> Option<&[u8]> {
+        let all = self.observed.as_ref()?;
+        Some(&all[(frame - self.start) * self.bins..][..self.bins])
+    }
+
+    /// The same, to be written.
+    pub fn observed_mut(&mut self, frame: usize) -> Option<&mut [u8]> {
+        let all = self.observed.as_mut()?;
+        Some(&mut all[(frame - self.start) * self.bins..][..self.bins])
+    }
 }
 
-/// One source of a layer.
-pub(super) enum Input<'a> {
-    /// An input plane, its first frame, and the mask plane where it is sparse.
-    Plane {
-        values: &'a Array2<f32>,
-        start: usize,
-        observed: Option<&'a Array2<f32>>,
-        /// Offset and scale; none for the mask, which is a number already.
-        normalisation: Option<Normalisation>,
-    },
-    /// The output of an earlier layer.
-    Layer(&'a Tensor),
+/// What an operation reads: tensors of one grid, their channels one after the other. This is all there is to a
+/// concatenation.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a> {
+    parts: &'a [&'a Tensor],
 }
 
-impl<'a> Input<'a> {
-    pub fn plane(
-        planes: &'a Planes,
-        start: usize,
-        plane: Plane,
-        normalisation: &Normalisation,
-    ) -> Self {
-        Input::Plane {
-            values: planes.get(plane),
-            start,
-            observed: if plane == Plane::Values {
-                Some(&planes.mask)
-            } else {
-                None
-            },
-            normalisation: if plane == Plane::Mask {
-                None
-            } else {
-                Some(*normalisation)
-            },
-        }
+impl<'a> View<'a> {
+    /// There is at least one part.
+    pub fn new(parts: &'a [&'a Tensor]) -> Self {
+        View { parts }
     }
 
-    fn channels(&self) -> usize {
-        match self {
-            Input::Plane { .. } => 1,
-            Input::Layer(tensor) => tensor.channels,
-        }
+    pub fn parts(&self) -> &'a [&'a Tensor] {
+        self.parts
     }
 
-    /// Frames held.
-    fn range(&self) -> Range<usize> {
-        match self {
-            Input::Plane { values, start, .. } => *start..*start + values.nrows(),
-            Input::Layer(tensor) => tensor.start..tensor.end(),
-        }
+    pub fn bins(&self) -> usize {
+        self.parts[0].bins
     }
 
-    fn is_observed(&self, frame: usize, bin: usize) -> bool {
-        match self {
-            Input::Plane {
-                observed, start, ..
-            } => observed.map_or(true, |m| m[(frame - start, bin)] != 0.0),
-            Input::Layer(t) => t
-                .observed
-                .as_ref()
-                .map_or(true, |m| m[(frame - t.start) * t.bins + bin] != 0),
-        }
-    }
-
-    /// Writes the pixel's channels to the start of `out`; unobserved pixels of a plane are zero in the
-    /// network's units, not in dB.
-    fn copy(&self, frame: usize, bin: usize, out: &mut [f32]) {
-        match self {
-            Input::Plane {
-                values,
-                start,
-                observed,
-                normalisation,
-            } => {
-                let at = (frame - start, bin);
-                let hidden = observed.map_or(false, |m| m[at] == 0.0);
-                out[0] = match normalisation {
-                    _ if hidden => 0.0,
-                    Some(n) => (values[at] - n.offset) / n.scale,
-                    None => values[at],
-                };
-            }
-            Input::Layer(tensor) => out[..tensor.channels].copy_from_slice(tensor.at(frame, bin)),
-        }
-    }
-
-    /// Observed pixels in the kernel's window around every pixel of the frames `range`, counted inside the
-    /// image only.
-    fn counts(&self, range: Range<usize>, bins: usize, kb: usize, kf: usize) -> Vec<u16> {
-        let held = self.range();
-        let mut out = vec![0u16; range.len() * bins];
-        let mut column = vec![0u16; bins];
-        for (frame, sums) in range.zip(out.chunks_exact_mut(bins)) {
-            // Sums along frames, then along bins: the window is a rectangle.
-            column.iter_mut().for_each(|c| *c = 0);
-            for other in
-                frame.saturating_sub(kf / 2).max(held.start)..(frame + kf / 2 + 1).min(held.end)
-            {
-                for (bin, count) in column.iter_mut().enumerate() {
-                    *count += u16::from(self.is_observed(other, bin));
-                }
-            }
-            for (bin, sum) in sums.iter_mut().enumerate() {
-                *sum = column[bin.saturating_sub(kb / 2)..(bin + kb / 2 + 1).min(bins)]
-                    .iter()
-                    .sum();
-            }
-        }
-        out
-    }
-
-    /// Factor of a sparse convolution for every pixel: kernel area over observed count, zero where nothing
-    /// is observed (Uhrig et al. 2017, eq. 2, scaled by the area).
-    pub fn normaliser(&self, range: Range<usize>, bins: usize, kb: usize, kf: usize) -> Vec<f32> {
-        let area = (kb * kf) as f32;
-        self.counts(range, bins, kb, kf)
-            .into_iter()
-            .map(|count| {
-                if count == 0 {
-                    0.0
-                } else {
-                    area / f32::from(count)
-                }
+    /// Frames that all parts hold.
+    pub fn frames(&self) -> Range<usize> {
+        self.parts
+            .iter()
+            .map(|part| part.frames())
+            .fold(0..usize::MAX, |all, part| {
+                all.start.max(part.start)..all.end.min(part.end)
             })
-            .collect()
     }
-}
 
-/// The mask after a sparse layer: max pooling by the kernel, then the union over the sources (Uhrig et al.
-/// 2017, eq. 3).
-pub(super) fn spread(
-    inputs: &[Input<'_>],
-    range: Range<usize>,
-    bins: usize,
-    kb: usize,
-    kf: usize,
-) -> Option<Vec<u8>> {
-    let mut union = vec![0u8; range.len() * bins];
-    for input in inputs {
-        for (u, count) in union
-            .iter_mut()
-            .zip(input.counts(range.clone(), bins, kb, kf))
-        {
-            *u |= u8::from(count > 0);
+    /// Writes the channels of a pixel.
+    pub fn copy(&self, frame: usize, bin: usize, out: &mut [f32]) {
+        let mut rest = out;
+        for part in self.parts {
+            let (here, after) = rest.split_at_mut(part.channels);
+            here.copy_from_slice(part.pixel(frame, bin));
+            rest = after;
         }
     }
-    if union.iter().all(|&u| u == 1) {
-        None
-    } else {
-        Some(union)
-    }
-}
 
-/// A zero-padded image, frames x bins x channels.
-pub struct Padded {
-    pub(super) row: usize,
-    pub(super) channels: usize,
-    pub(super) data: Vec<f32>,
-}
-
-/// Concatenates the frames `range` of the inputs along the channels, with half a kernel around: of their own
-/// frames where they have some, else zeros. With `observed_only`, unobserved pixels become zero.
-pub(super) fn pad(
-    inputs: &[Input<'_>],
-    range: Range<usize>,
-    bins: usize,
-    kb: usize,
-    kf: usize,
-    observed_only: bool,
-) -> Padded {
-    let channels: usize = inputs.iter().map(Input::channels).sum();
-    let row = (bins + kb - 1) * channels;
-    let mut data = vec![0.0; (range.len() + kf - 1) * row];
-    let mut first = 0;
-    for input in inputs {
-        let held = input.range();
-        for frame in
-            range.start.saturating_sub(kf / 2).max(held.start)..(range.end + kf / 2).min(held.end)
-        {
-            let at = (frame + kf / 2 - range.start) * row + kb / 2 * channels;
-            for (bin, pixel) in data[at..at + bins * channels]
-                .chunks_exact_mut(channels)
-                .enumerate()
-            {
-                if !observed_only || input.is_observed(frame, bin) {
-                    input.copy(frame, bin, &mut pixel[first..]);
-                }
+    /// Writes which pixels of a frame are observed: those that are in any part.
+    pub fn observed(&self, frame: usize, out: &mut [u8]) {
+        out.fill(0);
+        for part in self.parts {
+            match part.observed(frame) {
+                Some(observed) => out.iter_mut().zip(observed).for_each(|(o, p)| *o |= p),
+                None => out.fill(1),
             }
         }
-        first += input.channels();
     }
-    Padded {
-        row,
-        channels,
-        data,
+
+    /// Whether some pixels may be unobserved.
+    pub fn is_sparse(&self) -> bool {
+        self.parts.iter().all(|part| part.observed.is_some())
     }
 }

@@ -1,6 +1,8 @@
-//! A network as a graph of operations (Spec §8.1): nodes in order, each reading planes or earlier nodes.
+//! A network as a graph of operations (Spec §8.3): nodes in order, each reading planes or earlier nodes.
 
 use super::op::Op;
+use super::op::{Activation, Combine, Convolution};
+use crate::bytes::Cursor;
 use crate::error::{Error, Result};
 use alloc::vec::Vec;
 
@@ -80,10 +82,21 @@ impl Grid {
     /// The coded grid.
     pub const CODED: Grid = Grid { bins: 0, frames: 0 };
 
-    /// Whether both steps are within range (Spec §8.1).
+    /// Whether both steps are within range (Spec §8.3).
     #[must_use]
     pub fn is_allowed(self) -> bool {
         (0..=6).contains(&self.bins) && (-3..=6).contains(&self.frames)
+    }
+
+    /// What `count` for each of this grid's pixels is for each pixel of the coded grid, rounded up.
+    #[must_use]
+    pub fn per_pixel(self, count: u64) -> u64 {
+        let step = self.bins + self.frames;
+        if step < 0 {
+            count << -step
+        } else {
+            count.div_ceil(1 << step)
+        }
     }
 
     /// Points of this grid on an axis of `count` points of the coded one: `ceil(count / 2^step)`.
@@ -132,9 +145,53 @@ impl Extent {
         let log = |x: u8| (matches!(x, 1 | 2 | 4 | 8)).then(|| x.trailing_zeros() as i8);
         Some((log(self.bins)?, log(self.frames)?))
     }
+
+    pub(super) fn write(self, body: &mut Vec<u8>) {
+        body.extend_from_slice(&[self.bins, self.frames]);
+    }
+
+    pub(super) fn read(cursor: &mut Cursor<'_>, what: &'static str) -> Result<Self> {
+        Ok(Extent {
+            bins: cursor.byte(what)?,
+            frames: cursor.byte(what)?,
+        })
+    }
 }
 
 impl Graph {
+    /// Appends a node; returns what later ones read it by.
+    pub fn push(&mut self, op: impl Into<Op>, inputs: &[Operand]) -> Operand {
+        self.nodes.push(Node {
+            op: op.into(),
+            inputs: inputs.to_vec(),
+        });
+        // A number that does not fit names an earlier node; no model may have as many.
+        Operand::Node((self.nodes.len() - 1) as u8)
+    }
+
+    /// Appends the usual layer: a convolution over `inputs` (concatenated where there are several), then the sum with
+    /// `skip`, then an activation, each of both if given.
+    pub fn layer(
+        &mut self,
+        inputs: &[Operand],
+        convolution: Convolution,
+        skip: Option<Operand>,
+        activation: Option<Activation>,
+    ) -> Operand {
+        let input = match inputs {
+            [only] => *only,
+            several => self.push(Combine::Concatenate, several),
+        };
+        let mut last = self.push(convolution, &[input]);
+        if let Some(skip) = skip {
+            last = self.push(Combine::Add, &[last, skip]);
+        }
+        match activation {
+            Some(activation) => self.push(activation, &[last]),
+            None => last,
+        }
+    }
+
     /// The shapes of all nodes' outputs, in order.
     ///
     /// # Errors
@@ -166,16 +223,10 @@ impl Graph {
     /// As [`Graph::shapes`].
     pub fn macs_per_pixel(&self) -> Result<u64> {
         let shapes = self.shapes()?;
-        let macs = self.nodes.iter().zip(&shapes).map(|(node, shape)| {
-            let step = shape.grid.bins + shape.grid.frames;
-            let here = node.op.macs(shape);
-            if step < 0 {
-                here << -step
-            } else {
-                here.div_ceil(1 << step)
-            }
-        });
-        Ok(macs.fold(0, u64::saturating_add))
+        let macs = self.nodes.iter().zip(&shapes);
+        Ok(macs
+            .map(|(node, shape)| shape.grid.per_pixel(node.op.macs(shape)))
+            .fold(0, u64::saturating_add))
     }
 
     /// Weights, biases and slopes of all nodes.

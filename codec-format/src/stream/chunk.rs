@@ -22,7 +22,7 @@ pub(crate) const MODL: u8 = 0x85;
 pub(crate) const TAIL: u8 = 0x06;
 /// Chunk types of model files (Spec §7.2).
 pub(crate) const MHDR: u8 = 0x11;
-pub(crate) const LAYR: u8 = 0x12;
+pub(crate) const NODE: u8 = 0x12;
 pub(crate) const MMET: u8 = 0x93;
 pub(crate) const MEND: u8 = 0x14;
 
@@ -39,7 +39,7 @@ pub(crate) fn describe(kind: u8) -> (&'static str, &'static str) {
         MODL => ("MODL", "3.6"),
         TAIL => ("TAIL", "3.7"),
         MHDR => ("MHDR", "7.3"),
-        LAYR => ("LAYR", "7.4"),
+        NODE => ("NODE", "7.4"),
         MMET => ("MMET", "7.5"),
         MEND => ("MEND", "7.6"),
         _ if kind & ANCILLARY != 0 => ("unknown ancillary", "3.3"),

@@ -6,6 +6,8 @@ pub mod draws;
 #[path = "../../../fuzz/src/symbols.rs"]
 pub mod symbols;
 
+pub mod graphs;
+
 use proptest::prelude::*;
 
 /// What the generators draw from. Fewer and smaller bytes make simpler headers and segments.

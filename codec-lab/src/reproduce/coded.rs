@@ -32,8 +32,8 @@ impl NamedModel {
     pub fn read(name: impl Into<String>, file: &[u8]) -> Result<Self> {
         Ok(NamedModel {
             name: name.into(),
-            id: codec_format::model_file::model_id(file),
-            model: codec_format::model_file::read(file, &Limits::default())?,
+            id: ModelId::of(file),
+            model: Model::read(file, &Limits::default())?,
         })
     }
 }

@@ -540,7 +540,7 @@ fn speech(network: &NamedModel, subject: &Subject<'_>) -> Result<Measured> {
     let decoded = coded.decode(Some(&network.model))?;
     let image = coded.image(Some(&network.model))?;
     // The true image at the synthesis hop, as many frames as the network made.
-    let hop = coded.header.stft.hop / u16::from(network.model.upsampling.max(1));
+    let hop = coded.header.stft.hop / u16::from(network.model.upsampling());
     let transform =
         codec_core::transform::stft::Transform::new(&coded.header.stft, usize::from(hop))?;
     let spectra = transform.spectra(pcm, 0, 0, image.nrows());

@@ -12,6 +12,7 @@ use super::population::{Individual, Population};
 use super::sampling::{self, Sampler, Tilt};
 use super::{Fitness, Problem};
 use crate::error::{Error, Result};
+use crate::graph::learned;
 use codec_format::symbols::Mask;
 use indicatif::{ProgressBar, ProgressStyle};
 use rand::seq::SliceRandom;
@@ -390,10 +391,11 @@ fn fingerprint(problem: &Problem, options: &Options) -> [u8; 32] {
         "{:?} {} {:?} {:?}",
         settings.stft, settings.step, settings.origin, settings.phase
     ));
-    for layer in &problem.model().layers {
-        for x in layer.weights.iter().chain(&layer.bias) {
-            hash.update(x.to_le_bytes());
-        }
+    // What is computed is in the model's structure, with which numbers in its weights.
+    let completion = &problem.model().completion;
+    hash.update(format!("{:?}", completion.shapes()));
+    for x in learned(completion).flatten() {
+        hash.update(x.to_le_bytes());
     }
     hash.update(format!(
         "{} {:?} {} {} {} {} {:?} {}",

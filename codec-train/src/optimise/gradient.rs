@@ -8,20 +8,23 @@
 //! [`straight_through`] descends on binary masks all along, and [`optimise_values`] then puts into the levels
 //! of the kept pixels what the network makes the best image of.
 
-use super::frozen::{Frozen, Observed};
 use super::sampling::{self, Sampler, Tilt};
 use super::Problem;
+use crate::backend::cpu::Cpu;
+use crate::backend::Backend;
 use crate::error::{Error, Result};
+use crate::graph::{self, Planes, BINARY_FLOOR};
+use crate::optimiser::{AdamW, State};
+use codec_format::model::graph::Plane;
 use codec_format::symbols::Mask;
 use indicatif::{ProgressBar, ProgressStyle};
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Sums of a relaxed mask below this count as this much, of a binary one none does.
+/// Sums of a relaxed mask below this count as this much.
 const RELAXED_FLOOR: f32 = 1e-2;
-const BINARY_FLOOR: f32 = 1.0;
 
 /// How to descend.
 #[derive(Debug, Clone)]
@@ -93,20 +96,19 @@ pub struct Relaxed {
 /// real mask. Returns dB above the origin, frames x bins.
 ///
 /// # Errors
-/// [`Error::Network`] if the network is not a chain ([`Frozen::new`]).
+/// [`Error::Network`] if the network reads a plane that there is not.
 pub fn complete(problem: &Problem, mask: &Array2<f32>) -> Result<Array2<f32>> {
-    let descent = Descent::new(problem)?;
-    let out = descent
-        .frozen
-        .complete(&descent.observed(&turned(mask), RELAXED_FLOOR), true);
-    Ok(problem.levels_of(&out))
+    let descent = Descent::new(problem);
+    let planes = descent.planes(&descent.values, &turned(mask), RELAXED_FLOOR)?;
+    let output = graph::run(&Cpu, &problem.model().completion, &planes)?;
+    let levels = descent.levels(&Cpu.numbers(&output)?, &descent.values, &turned(mask));
+    Ok(back(&levels, problem))
 }
 
 /// The thesis' relaxation.
 ///
 /// # Errors
-/// [`Error::Config`] for options out of range, [`Error::Network`] if the network is not a chain,
-/// [`Error::Diverged`] if the error is no number any more.
+/// [`Error::Config`] for options out of range, [`Error::Diverged`] if the error is no number any more; as [`complete`].
 pub fn relaxed(problem: &Problem, options: &Options) -> Result<Relaxed> {
     descend(problem, options, options.steepness)
 }
@@ -135,7 +137,7 @@ fn kept(problem: &Problem, sparsity: f32) -> Result<usize> {
 
 fn descend(problem: &Problem, options: &Options, last_steepness: f32) -> Result<Relaxed> {
     options.check()?;
-    let descent = Descent::new(problem)?;
+    let descent = Descent::new(problem);
     let pixels = problem.pixels();
     let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
     let mut m: Vec<f32> = {
@@ -152,7 +154,7 @@ fn descend(problem: &Problem, options: &Options, last_steepness: f32) -> Result<
     let share = 1.0 - f64::from(options.sparsity);
     // Multiplier and weight of the constraint, in dB^2: a hundredth of the pixels more is worth a few dB^2.
     let (mut multiplier, weight) = (0.0f64, 4e4f64);
-    let mut adam = Adam::new(pixels);
+    let mut adam = Adam::new(options.decay);
     let mut history = Vec::with_capacity(options.steps as usize);
     let bar = progress_bar(options.progress, "relaxing", options.steps);
     let steepness = |step: u32| {
@@ -165,7 +167,8 @@ fn descend(problem: &Problem, options: &Options, last_steepness: f32) -> Result<
     for step in 0..options.steps {
         let n = steepness(step);
         let mask = phi(&m, n);
-        let (mse, gradient) = descent.error_of_mask(&mask, RELAXED_FLOOR);
+        let (mse, found) = descent.error(&descent.values, &mask, RELAXED_FLOOR)?;
+        let gradient = found.mask;
         let mean = mask.iter().map(|&x| f64::from(x)).sum::<f64>() / pixels as f64;
         if !mse.is_finite() {
             return Err(Error::Diverged {
@@ -178,9 +181,8 @@ fn descend(problem: &Problem, options: &Options, last_steepness: f32) -> Result<
         let push = ((multiplier + weight * beyond) / pixels as f64) as f32;
         let slope = |i: usize| n * mask[i] * (1.0 - mask[i]);
         let rate = options.rate * (1.0 - 0.9 * step as f32 / options.steps as f32);
-        adam.step(&mut m, rate, options.decay, |i| {
-            (gradient[i] + push) * slope(i)
-        });
+        let gradient = (0..pixels).map(|i| (gradient[i] + push) * slope(i));
+        adam.step(&mut m, rate, gradient.collect());
         multiplier += 0.1 * weight * beyond;
         bar.inc(1);
         if step % 10 == 0 {
@@ -202,7 +204,7 @@ fn descend(problem: &Problem, options: &Options, last_steepness: f32) -> Result<
 /// As [`relaxed`].
 pub fn straight_through(problem: &Problem, options: &Options) -> Result<Mask> {
     options.check()?;
-    let descent = Descent::new(problem)?;
+    let descent = Descent::new(problem);
     let count = kept(problem, options.sparsity)?;
     let pixels = problem.pixels();
     let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
@@ -223,7 +225,8 @@ pub fn straight_through(problem: &Problem, options: &Options) -> Result<Mask> {
         for pixel in mask.iter_ones() {
             ones[pixel % bins * frames + pixel / bins] = 1.0;
         }
-        let (mse, gradient) = descent.error_of_mask(&ones, BINARY_FLOOR);
+        let (mse, found) = descent.error(&descent.values, &ones, BINARY_FLOOR)?;
+        let gradient = found.mask;
         if !mse.is_finite() {
             return Err(Error::Diverged {
                 step: u64::from(step),
@@ -259,14 +262,14 @@ pub fn straight_through(problem: &Problem, options: &Options) -> Result<Mask> {
 /// The gradient is taken at the quantised levels, so that what is found survives the file.
 ///
 /// # Errors
-/// [`Error::Network`] if the network is not a chain.
+/// As [`complete`].
 pub fn optimise_values(
     problem: &Problem,
     mask: &Mask,
     steps: u32,
     progress: bool,
 ) -> Result<Array2<f32>> {
-    let descent = Descent::new(problem)?;
+    let descent = Descent::new(problem);
     let (frames, bins) = (problem.frames(), problem.bins());
     let places: Vec<usize> = mask.iter_ones().collect();
     let turned_at = |pixel: usize| pixel % bins * frames + pixel / bins;
@@ -277,7 +280,7 @@ pub fn optimise_values(
     let n = problem.model().normalisation;
     let own = problem.levels();
     let mut levels: Vec<f32> = places.iter().map(|p| own[(p / bins, p % bins)]).collect();
-    let mut adam = Adam::new(levels.len());
+    let mut adam = Adam::new(0.0);
     let mut values = descent.values.clone();
     let (mut least, mut best) = (f64::INFINITY, levels.clone());
     let bar = progress_bar(progress, "fitting levels", steps);
@@ -285,18 +288,13 @@ pub fn optimise_values(
         for (&pixel, &level) in places.iter().zip(&levels) {
             values[turned_at(pixel)] = (problem.stored_level(level) - n.offset) / n.scale;
         }
-        let observed = Observed {
-            values: &values,
-            ..descent.observed(&ones, BINARY_FLOOR)
-        };
-        let (mse, gradient) = descent.error(&observed);
+        let (mse, gradient) = descent.error(&values, &ones, BINARY_FLOOR)?;
         if mse < least {
             (least, best) = (mse, levels.clone());
         }
         let rate = 0.6 * (1.0 - step as f32 / (steps + 1) as f32) + 0.02;
-        adam.step(&mut levels, rate, 0.0, |i| {
-            gradient.values[turned_at(places[i])]
-        });
+        let of_kept = places.iter().map(|&p| gradient.values[turned_at(p)]);
+        adam.step(&mut levels, rate, of_kept.collect());
         bar.inc(1);
         if step % 10 == 0 {
             bar.set_message(format!("MSE {mse:.2} dB^2"));
@@ -310,83 +308,121 @@ pub fn optimise_values(
     Ok(out)
 }
 
-/// The error of the completed image and its gradient. Images here are bins x frames.
+/// The error of the completed image and its gradient. Images here are bins x frames, values in the network's units.
 struct Descent<'a> {
-    frozen: &'a Frozen,
-    /// The image as a file gives it back, in the network's units.
+    problem: &'a Problem,
+    /// The image as a file gives it back.
     values: Vec<f32>,
     /// What the completed image is compared with, dB above the origin.
     target: Vec<f32>,
-    bins: usize,
-    frames: usize,
+}
+
+/// Gradients of the error in what was observed.
+struct Slopes {
+    values: Vec<f32>,
+    mask: Vec<f32>,
 }
 
 impl<'a> Descent<'a> {
-    fn new(problem: &'a Problem) -> Result<Self> {
-        let frozen = match problem.frozen() {
-            Some(frozen) => frozen,
-            // The reason, in the words of the check.
-            None => return Err(Frozen::new(problem.model()).err().unwrap_or_else(unusable)),
-        };
-        Ok(Descent {
-            frozen,
+    fn new(problem: &'a Problem) -> Self {
+        Descent {
+            problem,
             values: problem.normalised(problem.stored()),
-            target: problem.levels().reversed_axes().iter().copied().collect(),
-            bins: problem.bins(),
-            frames: problem.frames(),
-        })
-    }
-
-    fn observed<'b>(&'b self, mask: &'b [f32], floor: f32) -> Observed<'b> {
-        Observed {
-            values: &self.values,
-            mask,
-            bins: self.bins,
-            frames: self.frames,
-            floor,
+            target: turned(problem.levels()),
         }
     }
 
-    /// The error in dB^2 and its gradient in the mask.
-    fn error_of_mask(&self, mask: &[f32], floor: f32) -> (f64, Vec<f32>) {
-        let (mse, gradient) = self.error(&self.observed(mask, floor));
-        (mse, gradient.mask)
+    /// Without a background, the level of what is not kept is that of the origin.
+    fn empty(&self) -> f32 {
+        let n = self.problem.model().normalisation;
+        -n.offset / n.scale
     }
 
-    /// The error ([`Problem::mse`]) in dB^2 and its gradient in all that was observed.
-    fn error(&self, observed: &Observed<'_>) -> (f64, super::frozen::Gradient) {
-        let (out, trace) = self.frozen.forward(observed);
-        let n = self.frozen.normalisation;
-        let share = 1.0 / out.len() as f32;
+    /// The layered image: `values` as far as the mask lets them through.
+    fn image(&self, values: &[f32], mask: &[f32]) -> Vec<f32> {
+        let empty = self.empty();
+        let pixels = values.iter().zip(mask);
+        pixels.map(|(v, m)| empty + m * (v - empty)).collect()
+    }
+
+    fn planes(&self, values: &[f32], mask: &[f32], floor: f32) -> Result<Planes<Cpu>> {
+        let (bins, frames) = (self.problem.bins(), self.problem.frames());
+        Planes::new(1, bins, frames)
+            .relaxed(floor)
+            .with(&Cpu, Plane::Values, values.to_vec())?
+            .with(&Cpu, Plane::Mask, mask.to_vec())?
+            .with(&Cpu, Plane::Image, self.image(values, mask))?
+            .with(&Cpu, Plane::Background, vec![self.empty(); bins * frames])
+    }
+
+    /// Levels in dB above the origin from what the network gives out.
+    fn levels(&self, output: &[f32], values: &[f32], mask: &[f32]) -> Vec<f32> {
+        let model = self.problem.model();
+        let n = model.normalisation;
+        let mut levels: Vec<f32> = output.iter().map(|y| n.offset + y * n.scale).collect();
+        if model.residual {
+            for (level, x) in levels.iter_mut().zip(self.image(values, mask)) {
+                *level += x * n.scale;
+            }
+        }
+        levels
+    }
+
+    /// The error ([`Problem::mse`]) in dB^2 and its gradient in all that was observed. Sums of the mask over a window count
+    /// as `floor` at least.
+    fn error(&self, values: &[f32], mask: &[f32], floor: f32) -> Result<(f64, Slopes)> {
+        let model = self.problem.model();
+        let planes = self.planes(values, mask, floor)?;
+        let trace = graph::trace(&Cpu, &model.completion, &planes)?;
+        let dims = Cpu.dims(trace.output());
+        let levels = self.levels(&Cpu.numbers(trace.output())?, values, mask);
+        let share = 1.0 / levels.len() as f32;
         let mut sum = 0.0f64;
-        let slopes: Vec<f32> = out
+        let slopes: Vec<f32> = levels
             .iter()
             .zip(&self.target)
-            .map(|(y, target)| {
-                let level = n.offset + y * n.scale;
+            .map(|(&level, target)| {
                 let apart = level.max(0.0) - target;
                 sum += f64::from(apart * apart);
                 // Below the origin only a target above it pulls.
                 match level < 0.0 && *target <= 0.0 {
                     true => 0.0,
-                    false => 2.0 * (level - target) * n.scale * share,
+                    false => 2.0 * (level - target) * model.normalisation.scale * share,
                 }
             })
             .collect();
-        let gradient = self
-            .frozen
-            .backward(&trace, &slopes, self.frames, observed.floor);
-        (sum / out.len() as f64, gradient)
+        let found = trace.backward(Cpu.upload(slopes.clone(), dims)?)?;
+        let plane = |plane: Plane| -> Result<Vec<f32>> {
+            match found.plane(plane) {
+                Some(g) => Ok(Cpu.numbers(g)?.into_owned()),
+                None => Ok(vec![0.0; slopes.len()]),
+            }
+        };
+        let (mut in_values, mut in_mask) = (plane(Plane::Values)?, plane(Plane::Mask)?);
+        let mut in_image = plane(Plane::Image)?;
+        if model.residual {
+            in_image.iter_mut().zip(&slopes).for_each(|(g, s)| *g += s);
+        }
+        // The layered image is made of both.
+        let empty = self.empty();
+        for (at, g) in in_image.iter().enumerate() {
+            in_values[at] += g * mask[at];
+            in_mask[at] += g * (values[at] - empty);
+        }
+        let mse = sum / levels.len() as f64;
+        Ok((
+            mse,
+            Slopes {
+                values: in_values,
+                mask: in_mask,
+            },
+        ))
     }
 }
 
-fn unusable() -> Error {
-    Error::Network("the network cannot be differentiated in its mask".into())
-}
-
 /// Frames x bins to bins x frames, flat.
-fn turned(image: &Array2<f32>) -> Vec<f32> {
-    image.view().reversed_axes().iter().copied().collect()
+fn turned<'a>(image: impl Into<ArrayView2<'a, f32>>) -> Vec<f32> {
+    image.into().reversed_axes().iter().copied().collect()
 }
 
 /// And back.
@@ -395,39 +431,32 @@ fn back(image: &[f32], problem: &Problem) -> Array2<f32> {
     Array2::from_shape_fn((frames, bins), |(frame, bin)| image[bin * frames + frame])
 }
 
-/// AdamW (Loshchilov & Hutter 2019, algorithm 2) on one vector.
+/// AdamW on one vector, without clipping.
 struct Adam {
-    steps: i32,
-    first: Vec<f32>,
-    second: Vec<f32>,
+    settings: AdamW,
+    state: State,
 }
 
 impl Adam {
-    fn new(len: usize) -> Self {
+    fn new(decay: f32) -> Self {
+        let settings = AdamW {
+            beta1: 0.9,
+            beta2: 0.999,
+            // Gradients of a mean over all pixels are tiny; the constant must be smaller.
+            epsilon: 1e-12,
+            weight_decay: decay,
+            clip: f32::INFINITY,
+        };
         Adam {
-            steps: 0,
-            first: vec![0.0; len],
-            second: vec![0.0; len],
+            settings,
+            state: State::default(),
         }
     }
 
-    fn step(&mut self, x: &mut [f32], rate: f32, decay: f32, gradient: impl Fn(usize) -> f32) {
-        const BETA: (f32, f32) = (0.9, 0.999);
-        self.steps += 1;
-        let correct = (1.0 - BETA.0.powi(self.steps), 1.0 - BETA.1.powi(self.steps));
-        for (i, ((x, m), v)) in x
-            .iter_mut()
-            .zip(&mut self.first)
-            .zip(&mut self.second)
-            .enumerate()
-        {
-            let g = gradient(i);
-            *m += (1.0 - BETA.0) * (g - *m);
-            *v += (1.0 - BETA.1) * (g * g - *v);
-            // Gradients of a mean over all pixels are tiny; the constant must be smaller.
-            let step = (*m / correct.0) / ((*v / correct.1).sqrt() + 1e-12);
-            *x = *x * (1.0 - rate * decay) - rate * step;
-        }
+    fn step(&mut self, x: &mut [f32], rate: f32, gradient: Vec<f32>) {
+        let parameters = vec![(x, true)];
+        self.settings
+            .step(parameters, &[gradient], &mut self.state, rate);
     }
 }
 
@@ -439,4 +468,92 @@ fn progress_bar(shown: bool, what: &'static str, steps: u32) -> ProgressBar {
     let style = ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len} ETA {eta} {msg}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use codec_core::encode::Settings;
+    use codec_format::model::Model;
+    use rand_chacha::ChaCha8Rng;
+
+    /// Corrects the layered image by what it sees of every plane there is.
+    const CONFIG: &str = r#"
+        [model]
+        rate = 16000
+        n_fft = 128
+        hop = 32
+        upsampling = 1
+        offset = 30.0
+        scale = 20.0
+
+        [[node]]
+        name = "all"
+        inputs = ["image", "mask", "values", "background"]
+        kernel = 3
+        channels = 4
+
+        [[node]]
+        inputs = ["values", "image"]
+        convolution = "sparse"
+        kernel = 3
+        channels = 4
+        skip = "all"
+
+        [[node]]
+        kernel = 3
+        channels = 1
+        activation = "linear"
+    "#;
+
+    #[test]
+    fn the_gradient_of_the_error_is_that_of_finite_differences() {
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let model = Config::parse(CONFIG).and_then(|config| config.model());
+        let mut parts = model.expect("a model").into_parts();
+        graph::initialise(&mut parts.completion, false, &mut rng);
+        let model = Model::new(parts).expect("a model");
+        let settings = Settings {
+            stft: model.stft,
+            ..Settings::thesis(0.9)
+        };
+        let pcm: Vec<f32> = (0..640)
+            .map(|i| 0.3 * (i as f32 * 0.2).sin() + rng.gen_range(-0.1..0.1))
+            .collect();
+        let problem = Problem::new(&pcm, &settings, &model).expect("a problem");
+        let descent = Descent::new(&problem);
+        let count = problem.pixels();
+        let mask: Vec<f32> = (0..count).map(|_| rng.gen_range(0.1..0.9)).collect();
+        let values: Vec<f32> = (0..count).map(|_| rng.gen_range(-0.5..2.0)).collect();
+        let error = |values: &[f32], mask: &[f32]| {
+            let (mse, _) = descent.error(values, mask, 0.5).expect("an error");
+            // Per pixel, as the gradient is.
+            mse * count as f64
+        };
+        let (_, found) = descent.error(&values, &mask, 0.5).expect("an error");
+        let step = 2e-3f32;
+        for at in (0..count).step_by(61) {
+            let moved = |x: &[f32], by: f32| {
+                let mut x = x.to_vec();
+                x[at] += by;
+                x
+            };
+            let in_mask =
+                error(&values, &moved(&mask, step)) - error(&values, &moved(&mask, -step));
+            let in_values =
+                error(&moved(&values, step), &mask) - error(&moved(&values, -step), &mask);
+            for (which, difference, found) in [
+                ("mask", in_mask, found.mask[at]),
+                ("values", in_values, found.values[at]),
+            ] {
+                let expected = difference / f64::from(2.0 * step);
+                let found = f64::from(found) * count as f64;
+                assert!(
+                    (found - expected).abs() < 0.03 * expected.abs().max(30.0),
+                    "{which} {at}: {found} for {expected}"
+                );
+            }
+        }
+    }
 }

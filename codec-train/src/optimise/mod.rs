@@ -6,7 +6,6 @@
 //! bytes. Masks are those of the format, one bit a pixel in pixel order (frame by frame, lowest bin first);
 //! images are frames x bins in dB above the origin.
 
-pub mod frozen;
 pub mod genetic;
 pub mod gradient;
 mod population;

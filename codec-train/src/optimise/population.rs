@@ -1,17 +1,15 @@
-//! A generation of masks, and the file that keeps it.
-//!
-//! Layout, little-endian: `SPARCGA1`, SHA-256 of what determines the search, evaluations (u64), the history
-//! (u32 count, then best and mean as f64), the individuals (u32 count; each fitness as f64, tilt as three f32
-//! and the mask, eight pixels a byte, the first in the lowest bit), SHA-256 of everything before.
+//! A generation of masks, and the file that keeps it: postcard, and a SHA-256 of it behind.
 
 use super::sampling::Tilt;
 use crate::checkpoint::write_atomically;
 use crate::error::{Error, Result};
 use codec_format::symbols::Mask;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 
-const MAGIC: &[u8; 8] = b"SPARCGA1";
+/// What a file says it is.
+const KIND: &str = "sparc genetic 2";
 
 /// A mask and what is known of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,26 +38,22 @@ impl Population {
 
     /// Writes the population, first beside `path`, so that a crash leaves the old file whole.
     pub fn write(&self, path: &Path, run: [u8; 32]) -> Result<()> {
-        let mut out = MAGIC.to_vec();
-        out.extend(run);
-        out.extend(self.evaluations.to_le_bytes());
-        out.extend((self.history.len() as u32).to_le_bytes());
-        for (best, mean) in &self.history {
-            out.extend(best.to_le_bytes());
-            out.extend(mean.to_le_bytes());
-        }
-        out.extend((self.individuals.len() as u32).to_le_bytes());
-        for one in &self.individuals {
-            out.extend(one.fitness.to_le_bytes());
-            for x in [one.tilt.level, one.tilt.low, one.tilt.evenness] {
-                out.extend(x.to_le_bytes());
-            }
-            out.extend(
-                one.mask
-                    .chunks(8)
-                    .map(|bits| bits.iter_ones().fold(0u8, |byte, bit| byte | 1u8 << bit)),
-            );
-        }
+        let individuals = self.individuals.iter().map(|one| Stored {
+            fitness: one.fitness,
+            tilt: [one.tilt.level, one.tilt.low, one.tilt.evenness],
+            mask: packed(&one.mask),
+        });
+        let saved = Saved {
+            kind: KIND.into(),
+            run,
+            evaluations: self.evaluations,
+            history: self.history.clone(),
+            individuals: individuals.collect(),
+        };
+        let mut out = postcard::to_stdvec(&saved).map_err(|e| Error::File {
+            path: path.into(),
+            what: e.to_string(),
+        })?;
         let digest = Sha256::digest(&out);
         out.extend(digest);
         write_atomically(path, &out)
@@ -72,85 +66,79 @@ impl Population {
             path: path.into(),
             what: what.into(),
         };
-        if !bytes.starts_with(MAGIC) {
-            return Err(fail("not a checkpoint of a genetic search"));
-        }
-        let body = bytes
-            .len()
-            .checked_sub(32)
-            .filter(|&end| end >= MAGIC.len())
-            .ok_or_else(|| fail("checkpoint is cut short"))?;
-        if Sha256::digest(&bytes[..body])[..] != bytes[body..] {
-            return Err(fail("checkpoint is damaged"));
-        }
-        let mut reader = Reader(&bytes[MAGIC.len()..body]);
-        let found: [u8; 32] = reader
-            .take()
-            .ok_or_else(|| fail("checkpoint is cut short"))?;
-        if found != run {
+        let whole = bytes
+            .split_last_chunk::<32>()
+            .filter(|(body, digest)| Sha256::digest(body)[..] == digest[..]);
+        let saved = whole
+            .and_then(|(body, _)| postcard::from_bytes::<Saved>(body).ok())
+            .filter(|saved| saved.kind == KIND)
+            .ok_or_else(|| fail("not a whole checkpoint of a genetic search"))?;
+        if saved.run != run {
             return Err(fail(
                 "checkpoint of a search with another clip, model, or options",
             ));
         }
-        reader
-            .population(pixels)
-            .filter(|p| {
-                !p.individuals.is_empty()
-                    && p.individuals.iter().all(|i| i.mask.count_ones() == kept)
+        let individuals: Option<Vec<Individual>> = saved
+            .individuals
+            .into_iter()
+            .map(|one| {
+                let mask = unpacked(&one.mask, pixels).filter(|m| m.count_ones() == kept)?;
+                let [level, low, evenness] = one.tilt;
+                Some(Individual {
+                    mask,
+                    tilt: Tilt {
+                        level,
+                        low,
+                        evenness,
+                    },
+                    fitness: one.fitness,
+                })
             })
-            .ok_or_else(|| fail("checkpoint holds other masks than its search makes"))
+            .collect();
+        let individuals = individuals
+            .filter(|all| !all.is_empty())
+            .ok_or_else(|| fail("checkpoint holds other masks than its search makes"))?;
+        Ok(Population {
+            individuals,
+            history: saved.history,
+            evaluations: saved.evaluations,
+        })
     }
 }
 
-struct Reader<'a>(&'a [u8]);
+/// What is in a file.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    kind: String,
+    /// SHA-256 of what determines the search.
+    run: [u8; 32],
+    evaluations: u64,
+    history: Vec<(f64, f64)>,
+    individuals: Vec<Stored>,
+}
 
-impl Reader<'_> {
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (head, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(*head)
-    }
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    fitness: f64,
+    /// Level, low, evenness.
+    tilt: [f32; 3],
+    /// Eight pixels a byte, the first in the lowest bit.
+    mask: Vec<u8>,
+}
 
-    fn f64(&mut self) -> Option<f64> {
-        self.take().map(f64::from_le_bytes)
-    }
+fn packed(mask: &Mask) -> Vec<u8> {
+    let byte = |bits: u8, bit| bits | 1u8 << bit;
+    mask.chunks(8)
+        .map(|bits| bits.iter_ones().fold(0, byte))
+        .collect()
+}
 
-    fn f32(&mut self) -> Option<f32> {
-        self.take().map(f32::from_le_bytes)
-    }
-
-    fn count(&mut self) -> Option<u32> {
-        self.take().map(u32::from_le_bytes)
-    }
-
-    fn population(&mut self, pixels: usize) -> Option<Population> {
-        let mut out = Population {
-            evaluations: self.take().map(u64::from_le_bytes)?,
-            ..Population::default()
-        };
-        for _ in 0..self.count()? {
-            out.history.push((self.f64()?, self.f64()?));
-        }
-        for _ in 0..self.count()? {
-            let fitness = self.f64()?;
-            let tilt = Tilt {
-                level: self.f32()?,
-                low: self.f32()?,
-                evenness: self.f32()?,
-            };
-            let (bits, rest) = self.0.split_at_checked(pixels.div_ceil(8))?;
-            self.0 = rest;
-            let mask = (0..pixels)
-                .map(|p| bits[p / 8] >> (p % 8) & 1 == 1)
-                .collect();
-            out.individuals.push(Individual {
-                mask,
-                tilt,
-                fitness,
-            });
-        }
-        self.0.is_empty().then_some(out)
-    }
+fn unpacked(bytes: &[u8], pixels: usize) -> Option<Mask> {
+    (bytes.len() == pixels.div_ceil(8)).then(|| {
+        (0..pixels)
+            .map(|p| bytes[p / 8] >> (p % 8) & 1 == 1)
+            .collect()
+    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! One clip made ready for optimising its mask.
 
-use super::frozen::{Frozen, Observed};
 use crate::error::{Error, Result};
 use codec_core::decode::{clip, dense_images};
 use codec_core::encode::{Analysis, Clip, Encoding, Policy, Settings, Target};
@@ -14,6 +13,7 @@ use codec_format::model::Model;
 use codec_format::symbols::Mask;
 use codec_metrics as metrics;
 use ndarray::{Array2, ArrayView2};
+use std::sync::Arc;
 
 /// Rate of PESQ's wide-band mode, Hz.
 const WIDE_BAND: u32 = 16_000;
@@ -33,15 +33,7 @@ pub struct Problem {
     /// Phases as unit vectors, frames x bins.
     units: Array2<Complex32>,
     transform: Transform,
-    completer: Completer,
-}
-
-/// How images are completed: fast for the chains of layers that the thesis uses, by the decoder's own code
-/// for any other network.
-#[derive(Debug, Clone)]
-enum Completer {
-    Fast(Box<Frozen>),
-    Any(Box<Network>),
+    network: Arc<Network>,
 }
 
 /// What a search makes large.
@@ -85,10 +77,10 @@ impl Problem {
         if pcm.is_empty() {
             return Err(Error::Config("the clip holds no samples".into()));
         }
-        if model.upsampling != 1 {
+        if model.upsampling() != 1 {
             return Err(Error::Network(format!(
                 "the model makes {} frames of one; masks are optimised for models that make one",
-                model.upsampling
+                model.upsampling()
             )));
         }
         let source = Signal {
@@ -112,16 +104,12 @@ impl Problem {
             ..settings.clone()
         };
         let header = settings.header(source, Some(pcm.len() as u64), origin, None);
-        let network = Network::new(model, &header)?;
+        let network = Arc::new(Network::new(model, &header)?);
         let quantiser = header.quantiser;
         let floor = levels::origin(&quantiser);
         let image = analysis.levels(0).mapv(|x| (x - floor).max(0.0));
         let bits = phase_bits(settings.phase);
         let units = analysis.spectra(0).mapv(|z| unit(z, bits));
-        let completer = match Frozen::new(model) {
-            Ok(frozen) => Completer::Fast(Box::new(frozen)),
-            Err(_) => Completer::Any(Box::new(network)),
-        };
         let transform = Transform::new(&settings.stft, usize::from(settings.stft.hop))?;
         Ok(Problem {
             pcm,
@@ -133,7 +121,7 @@ impl Problem {
             levels: image,
             units,
             transform,
-            completer,
+            network,
         })
     }
 
@@ -178,15 +166,6 @@ impl Problem {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
-    }
-
-    /// The frozen network, where it is a chain of layers from the kept values alone.
-    #[must_use]
-    pub fn frozen(&self) -> Option<&Frozen> {
-        match &self.completer {
-            Completer::Fast(frozen) => Some(frozen),
-            Completer::Any(_) => None,
-        }
     }
 
     /// The image: dB above the origin, at least zero, frames x bins.
@@ -234,43 +213,13 @@ impl Problem {
     /// calling thread only.
     #[must_use]
     pub fn complete(&self, mask: &Mask, kept: ArrayView2<'_, f32>) -> Array2<f32> {
-        self.complete_with(mask, kept, false)
-    }
-
-    pub(super) fn complete_with(
-        &self,
-        mask: &Mask,
-        kept: ArrayView2<'_, f32>,
-        parallel: bool,
-    ) -> Array2<f32> {
         let (frames, bins) = self.levels.dim();
-        match &self.completer {
-            Completer::Fast(frozen) => {
-                let mut ones = vec![0.0; bins * frames];
-                for pixel in mask.iter_ones() {
-                    ones[pixel % bins * frames + pixel / bins] = 1.0;
-                }
-                let values = self.normalised(kept);
-                let observed = Observed {
-                    values: &values,
-                    mask: &ones,
-                    bins,
-                    frames,
-                    floor: 1.0,
-                };
-                self.levels_of(&frozen.complete(&observed, parallel))
-            }
-            Completer::Any(network) => {
-                let mut planes = Planes::zeros(frames, bins);
-                for pixel in mask.iter_ones() {
-                    let at = (pixel / bins, pixel % bins);
-                    planes.values[at] = kept[at];
-                    planes.image[at] = kept[at];
-                    planes.mask[at] = 1.0;
-                }
-                network.run(&planes)
-            }
+        let mut planes = Planes::zeros(frames, bins);
+        for pixel in mask.iter_ones() {
+            let at = (pixel / bins, pixel % bins);
+            planes.keep(at, kept[at]);
         }
+        self.network.run(&planes)
     }
 
     /// Levels in the network's units, bins x frames.
@@ -278,15 +227,6 @@ impl Problem {
         let n = self.model.normalisation;
         let turned = levels.reversed_axes();
         turned.iter().map(|x| (x - n.offset) / n.scale).collect()
-    }
-
-    /// Levels from the network's units, bins x frames.
-    pub(super) fn levels_of(&self, output: &[f32]) -> Array2<f32> {
-        let n = self.model.normalisation;
-        let frames = self.frames();
-        Array2::from_shape_fn(self.levels.dim(), |(frame, bin)| {
-            n.offset + output[bin * frames + frame] * n.scale
-        })
     }
 
     /// Mean squared error of a completed image, dB^2: over all pixels, both images raised to the origin where

@@ -4,19 +4,18 @@ mod opus;
 
 use crate::args::parse_bitrate;
 use crate::batch;
-use crate::codec;
+use crate::coding;
 use crate::fault::{Failure, Fault};
 use crate::models::{self, Given};
 use crate::output;
 use crate::progress::Progress;
 use clap::Args;
 use codec_audio::{file as read, Pcm};
-use codec_core::encode::profile::Effort;
-use codec_core::encode::{Settings, Target};
+use codec_core::encode::Settings;
 use codec_lab::figure::chart::{sheet, Line, Lines, Panel};
 use codec_metrics::{Comparison, Measure};
 use rayon::prelude::*;
-use sparc::{Decoding, Network};
+use sparc::{Completion, Decoding, Options, Plan};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -87,9 +86,9 @@ fn bench(args: &Bench, quiet: bool) -> Result<Vec<Failure>, Failure> {
         opus::check().map_err(|fault| fault.of("--opus"))?;
     }
     let (sources, mut failures) = sources(&args.dir)?;
-    let settings = Settings::speech_at(args.rates.first().copied().unwrap_or_default());
-    let model = models::for_encoding(args.model.as_deref(), &settings)?;
+    let model = models::for_encoding(args.model.as_deref(), &Settings::speech())?;
     let decoding = Given::from(model.clone()).decoding();
+    let completion = model.map_or(Completion::Interpolation, Completion::Network);
 
     let opus_rates: &[u32] = if args.opus { &args.opus_rates } else { &[] };
     let plan = args
@@ -106,7 +105,7 @@ fn bench(args: &Bench, quiet: bool) -> Result<Vec<Failure>, Failure> {
             .par_iter()
             .map(|source| {
                 let coded = if codec == "sparc" {
-                    sparc(&source.clip, target, model.as_deref(), &decoding)
+                    sparc(&source.clip, target, &completion, &decoding)
                 } else {
                     opus::code(&source.clip, target)
                 };
@@ -114,7 +113,7 @@ fn bench(args: &Bench, quiet: bool) -> Result<Vec<Failure>, Failure> {
                 coded
                     .and_then(|(bytes, decoded)| {
                         Ok(Coded {
-                            kilobits: codec::kilobits(bytes, source.clip.seconds()),
+                            kilobits: coding::kilobits(bytes, source.clip.seconds()),
                             measures: codec_metrics::compare(
                                 &source.clip,
                                 &decoded,
@@ -187,17 +186,25 @@ fn sources(folder: &Path) -> Result<(Vec<Source>, Vec<Failure>), Failure> {
     Ok((sources, failures))
 }
 
-/// A clip through the codec: the bytes of the whole file, and what comes out.
+/// A clip through the codec: the bytes of the whole file, and what comes out. A clip that takes more than the rate, being
+/// very short, is taken all the same.
 fn sparc(
     clip: &Pcm,
     bitrate: u32,
-    model: Option<&Network>,
+    completion: &Completion,
     decoding: &Decoding,
 ) -> Result<(usize, Pcm), Fault> {
-    let channels = clip.channels.len().max(1) as u32;
-    let target = Target::Bitrate(bitrate);
-    let candidates = Settings::speech_candidates(bitrate / channels, Effort::Default);
-    let bytes = codec::encode(clip, &candidates, target, false, model, false)?.bytes;
+    let options = Options {
+        completion: completion.clone(),
+        ..Options::bitrate(bitrate)
+    };
+    let plan = options.plan(clip.channels.len())?;
+    let bytes = Plan {
+        strict: false,
+        ..plan
+    }
+    .encode(clip)?
+    .bytes;
     let decoded = sparc::decode_with(&bytes, decoding)?.pcm;
     Ok((bytes.len(), decoded))
 }

@@ -1,8 +1,10 @@
-//! Activations: functions of every number alone (Spec §8.4).
+//! Activations: functions of every number alone (Spec §8.5).
 
-use super::{rule, single};
+use super::{floats, put_floats, rule, single, unsupported, Budget, Operation};
+use crate::bytes::{put_varint, Cursor};
 use crate::error::Result;
 use crate::model::graph::Shape;
+use crate::model::WeightCoding;
 use alloc::vec::Vec;
 
 /// A function of every number alone.
@@ -24,7 +26,23 @@ impl Activation {
         }
     }
 
-    pub(super) fn shape(&self, inputs: &[Shape]) -> Result<Shape> {
+    pub(super) fn read(cursor: &mut Cursor<'_>, budget: &mut Budget<'_>) -> Result<Self> {
+        let at = cursor.at();
+        match cursor.byte("activation kind")? {
+            1 => Ok(Activation::Relu),
+            2 => {
+                let channels = cursor.varint("channels of slopes")?;
+                let channels = budget.channels(channels)?;
+                let slopes = floats(cursor, usize::from(channels), "slopes")?;
+                Ok(Activation::Prelu(slopes))
+            }
+            kind => Err(unsupported("activation kind", kind, at)),
+        }
+    }
+}
+
+impl Operation for Activation {
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape> {
         let input = single(inputs)?;
         if let Activation::Prelu(slopes) = self {
             rule(
@@ -33,5 +51,28 @@ impl Activation {
             )?;
         }
         Ok(input)
+    }
+
+    fn learned(&self) -> [&[f32]; 2] {
+        [self.slopes(), &[]]
+    }
+
+    fn learned_mut(&mut self) -> [&mut [f32]; 2] {
+        match self {
+            Activation::Relu => [&mut [], &mut []],
+            Activation::Prelu(slopes) => [slopes, &mut []],
+        }
+    }
+
+    fn write(&self, body: &mut Vec<u8>, _: WeightCoding) -> Result<()> {
+        match self {
+            Activation::Relu => body.push(1),
+            Activation::Prelu(slopes) => {
+                body.push(2);
+                put_varint(body, slopes.len() as u64);
+                put_floats(body, slopes);
+            }
+        }
+        Ok(())
     }
 }

@@ -1,8 +1,11 @@
-//! Several tensors made one: sums and concatenations (Spec §8.5).
+//! Several tensors made one: sums and concatenations (Spec §8.6).
 
-use super::rule;
+use super::{rule, unsupported, Operation};
+use crate::bytes::Cursor;
 use crate::error::Result;
 use crate::model::graph::Shape;
+use crate::model::WeightCoding;
+use alloc::vec::Vec;
 
 /// How several inputs become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +17,18 @@ pub enum Combine {
 }
 
 impl Combine {
-    pub(super) fn shape(self, inputs: &[Shape]) -> Result<Shape> {
+    pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<Self> {
+        let at = cursor.at();
+        match cursor.byte("combination kind")? {
+            0 => Ok(Combine::Add),
+            1 => Ok(Combine::Concatenate),
+            kind => Err(unsupported("combination kind", kind, at)),
+        }
+    }
+}
+
+impl Operation for Combine {
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape> {
         rule(!inputs.is_empty(), "operation without inputs")?;
         let first = inputs[0];
         rule(
@@ -43,5 +57,13 @@ impl Combine {
             grid: first.grid,
             sparse,
         })
+    }
+
+    fn write(&self, body: &mut Vec<u8>, _: WeightCoding) -> Result<()> {
+        body.push(match self {
+            Combine::Add => 0,
+            Combine::Concatenate => 1,
+        });
+        Ok(())
     }
 }

@@ -1,10 +1,13 @@
-//! Convolutions: plain or sparse, with stride, dilation and groups down to depthwise (Spec §8.3).
+//! Convolutions: plain or sparse, with stride, dilation and groups down to depthwise (Spec §8.4).
 
-use super::{rule, single};
+use super::{coarser, floats, put_floats, rule, single, unsupported, Budget, Operation};
+use crate::bytes::{put_varint, Cursor};
 use crate::error::Result;
-use crate::model::graph::{Extent, Grid, Shape};
+use crate::model::graph::{Extent, Shape};
+use crate::model::WeightCoding;
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
+use half::f16;
 
 /// How unobserved pixels count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,19 +47,111 @@ pub struct Convolution {
 }
 
 impl Convolution {
+    /// A convolution without stride, dilation and groups, its weights and biases zero.
+    #[must_use]
+    pub fn zeros(kind: ConvolutionKind, inputs: u16, outputs: u16, kernel: Extent) -> Self {
+        let mut zeros = Convolution {
+            kind,
+            kernel,
+            stride: Extent::ONE,
+            dilation: Extent::ONE,
+            groups: 1,
+            inputs,
+            outputs,
+            weights: Vec::new(),
+            bias: Vec::new(),
+        };
+        zeros.fill(|| 0.0);
+        zeros
+    }
+
+    /// As many weights, then biases, as it must have, each of them the next of `numbers`.
+    pub fn fill(&mut self, mut numbers: impl FnMut() -> f32) {
+        self.weights = (0..self.weight_count()).map(|_| numbers()).collect();
+        self.bias = (0..self.outputs).map(|_| numbers()).collect();
+    }
+
     /// Inputs that one output reads; 0 for a group count of 0.
     #[must_use]
     pub fn group_inputs(&self) -> usize {
         usize::from(self.inputs.checked_div(self.groups).unwrap_or(0))
     }
 
+    /// Outputs of a group; 0 for a group count of 0.
+    #[must_use]
+    pub fn group_outputs(&self) -> usize {
+        usize::from(self.outputs.checked_div(self.groups).unwrap_or(0))
+    }
+
     /// Weights it must have.
     #[must_use]
     pub fn weight_count(&self) -> usize {
-        usize::from(self.outputs) * self.group_inputs() * self.kernel.area()
+        usize::from(self.outputs)
+            .saturating_mul(self.group_inputs())
+            .saturating_mul(self.kernel.area())
     }
 
-    pub(super) fn shape(&self, inputs: &[Shape]) -> Result<Shape> {
+    pub(super) fn read(cursor: &mut Cursor<'_>, budget: &mut Budget<'_>) -> Result<Self> {
+        let at = cursor.at();
+        let kind = match cursor.byte("convolution kind")? {
+            0 => ConvolutionKind::Plain,
+            1 => ConvolutionKind::Sparse,
+            kind => return Err(unsupported("convolution kind", kind, at)),
+        };
+        let kernel = Extent::read(cursor, "kernel")?;
+        budget.kernel(kernel)?;
+        let stride = Extent::read(cursor, "stride")?;
+        let dilation = Extent::read(cursor, "dilation")?;
+        let mut channels = |what| budget.channels(cursor.varint(what)?);
+        let groups = channels("groups")?;
+        let inputs = channels("input channels")?;
+        let outputs = channels("output channels")?;
+        let mut read = Convolution {
+            kind,
+            kernel,
+            stride,
+            dilation,
+            groups,
+            inputs,
+            outputs,
+            weights: Vec::new(),
+            bias: Vec::new(),
+        };
+        let total = read.weight_count();
+        budget.take(total)?;
+        let at = cursor.at();
+        read.weights = match cursor.byte("weight coding")? {
+            0 => floats(cursor, total, "weights")?,
+            1 => cursor
+                .take(2 * total, "weights")?
+                .chunks_exact(2)
+                .map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32())
+                .collect(),
+            2 => {
+                // Each channel: its scale, then its bytes. Checked as a whole before anything is reserved.
+                let raw = cursor.take(total + 4 * usize::from(outputs), "weights")?;
+                let mut weights = Vec::with_capacity(total);
+                for channel in raw.chunks_exact(read.channel_weights() + 4) {
+                    let scale =
+                        f32::from_le_bytes([channel[0], channel[1], channel[2], channel[3]]);
+                    weights.extend(channel[4..].iter().map(|&b| f32::from(b as i8) * scale));
+                }
+                weights
+            }
+            coding => return Err(unsupported("weight coding", coding, at)),
+        };
+        read.bias = floats(cursor, usize::from(outputs), "biases")?;
+        Ok(read)
+    }
+
+    /// Weights of one output.
+    fn channel_weights(&self) -> usize {
+        self.group_inputs() * self.kernel.area()
+    }
+}
+
+impl Operation for Convolution {
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape> {
         let input = single(inputs)?;
         rule(
             self.inputs > 0 && self.outputs > 0,
@@ -79,14 +174,7 @@ impl Convolution {
             dilated(self.dilation.bins) && dilated(self.dilation.frames),
             "dilation out of 1 to 16",
         )?;
-        let stride = self.stride.exponents();
-        rule(stride.is_some(), "stride other than 1, 2, 4 or 8")?;
-        let (bins, frames) = stride.unwrap_or_default();
-        let grid = Grid {
-            bins: input.grid.bins + bins,
-            frames: input.grid.frames + frames,
-        };
-        rule(grid.is_allowed(), "grid too coarse or too fine")?;
+        let grid = coarser(input.grid, self.stride, 1)?;
         rule(
             self.weights.len() == self.weight_count(),
             "weights that do not fit the convolution",
@@ -102,13 +190,73 @@ impl Convolution {
         })
     }
 
-    pub(super) fn macs(&self) -> u64 {
+    fn macs(&self, _: &Shape) -> u64 {
         self.weight_count() as u64
     }
 
-    pub(super) fn window(&self, frame: i64) -> RangeInclusive<i64> {
+    fn window(&self, frame: i64) -> RangeInclusive<i64> {
         let half = i64::from(self.kernel.frames / 2) * i64::from(self.dilation.frames);
         let centre = frame * i64::from(self.stride.frames);
         centre - half..=centre + half
     }
+
+    fn learned(&self) -> [&[f32]; 2] {
+        [&self.weights, &self.bias]
+    }
+
+    fn learned_mut(&mut self) -> [&mut [f32]; 2] {
+        [&mut self.weights, &mut self.bias]
+    }
+
+    fn write(&self, body: &mut Vec<u8>, coding: WeightCoding) -> Result<()> {
+        body.push(match self.kind {
+            ConvolutionKind::Plain => 0,
+            ConvolutionKind::Sparse => 1,
+        });
+        for extent in [self.kernel, self.stride, self.dilation] {
+            extent.write(body);
+        }
+        for count in [self.groups, self.inputs, self.outputs] {
+            put_varint(body, u64::from(count));
+        }
+        match coding {
+            WeightCoding::F32 => {
+                body.push(0);
+                put_floats(body, &self.weights);
+            }
+            WeightCoding::F16 => {
+                body.push(1);
+                for &weight in &self.weights {
+                    let half = f16::from_f32(weight);
+                    rule(half.is_finite(), "weight beyond binary16")?;
+                    body.extend_from_slice(&half.to_le_bytes());
+                }
+            }
+            WeightCoding::I8 => {
+                body.push(2);
+                for channel in self.weights.chunks(self.channel_weights().max(1)) {
+                    put_bytes(body, channel)?;
+                }
+            }
+        }
+        put_floats(body, &self.bias);
+        Ok(())
+    }
+}
+
+/// The weights of one output as a scale and signed bytes.
+fn put_bytes(body: &mut Vec<u8>, weights: &[f32]) -> Result<()> {
+    let peak = weights.iter().fold(0f32, |peak, w| peak.max(w.abs()));
+    let scale = peak / 127.0;
+    let scale = if scale > 0.0 { scale } else { 1.0 };
+    // The largest weight may round to infinity on its way back.
+    rule((scale * 127.0).is_finite(), "weight beyond scaled bytes")?;
+    put_floats(body, &[scale]);
+    for &weight in weights {
+        // Halves move away from zero; `as` cuts towards it and saturates.
+        let steps = weight / scale;
+        let half = if steps < 0.0 { -0.5 } else { 0.5 };
+        body.push(((steps + half) as i8).max(-127) as u8);
+    }
+    Ok(())
 }
