@@ -796,7 +796,7 @@ def read_segment(h, body, log=None):
     return index, images
 
 
-# ---------------------------------------------------------------- §9.1 functions
+# ---------------------------------------------------------------- §11 functions
 
 
 def from_bits(*bits):
@@ -850,7 +850,7 @@ def expf(x):
 
 
 def log_parts(x):
-    """For positive normal numbers: f, s, R and k of §9.1."""
+    """For positive normal numbers: f, s, t, h and k of §11.3."""
     bits = np.asarray(x, f32).view(np.uint32).astype(np.int64) + (0x3F800000 - 0x3F3504F3)
     k = ((bits >> 23) - 127).astype(f32)
     f = ((bits & 0x7FFFFF) + 0x3F3504F3).astype(np.uint32).view(f32) - f32(1)
@@ -917,7 +917,7 @@ def atan2f(y, x):
         return np.where(iy == 0, flat, out).astype(f32)
 
 
-# ---------------------------------------------------------------- §9.2 transform
+# ---------------------------------------------------------------- §9.1 transform
 
 
 def twiddles(n):
@@ -1086,7 +1086,7 @@ def fill_lattice(h, images):
 
 
 class Lapped:
-    """§9.7: the signal of the waveform layer of a channel, whose first sample lies at position -hop."""
+    """§9.6: the signal of the waveform layer of a channel, whose first sample lies at position -hop."""
 
     def __init__(self, h, images):
         m, count = h.hop, h.coefficients
@@ -1121,7 +1121,7 @@ TWO_PI = f32(2) * PI
 
 
 def arbitrary(place):
-    """§9.4: the phase of a quiet pixel."""
+    """§9.3: the phase of a quiet pixel."""
     z = draw(place & (1 << 64) - 1)[1]
     return (f32(z >> 40) / f32(1 << 24) * f32(2) - f32(1)) * PI
 
@@ -1140,7 +1140,7 @@ def wrap(x):
 
 
 def integrate(h, tr, mags, fixed, spectra, first_frame):
-    """§9.4. `fixed` marks the pixels of `spectra` that hold; the others are written."""
+    """§9.3. `fixed` marks the pixels of `spectra` that hold; the others are written."""
     frames, bins = mags.shape
     hop, n = f32(tr.hop), f32(tr.n)
     gamma = f32(0.42465 if h.sine else 0.25645) * f32(h.window * h.window)
@@ -1182,11 +1182,10 @@ def integrate(h, tr, mags, fixed, spectra, first_frame):
     s, c = sincosf(phase)
     spectra[0] = np.where(fixed, spectra[0], mags * c)
     spectra[1] = np.where(fixed, spectra[1], mags * s)
-    return phase
 
 
-def refine(tr, mags, fixed, known, spectra, steps=8, trace=None):
-    """§9.5: fast Griffin-Lim."""
+def refine(tr, mags, fixed, known, spectra, trace):
+    """§9.4: fast Griffin-Lim. `trace` gets the spectra after each step."""
     frames = mags.shape[0]
     size = (frames - 1) * tr.hop + tr.n
     weight, base = np.zeros(size, f32), np.zeros(size, f32)
@@ -1196,7 +1195,7 @@ def refine(tr, mags, fixed, known, spectra, steps=8, trace=None):
     start, held = known * tr.hop, fixed[known:]
     now, mags, before = spectra[:, known:], mags[known:], spectra[:, known:].copy()
     fix = now.copy()
-    for step in range(steps):
+    for _ in range(8):
         signal = base.copy()
         tr.add(now, start, signal)
         y = tr.spectra(signal * gain, start, frames - known)
@@ -1205,12 +1204,12 @@ def refine(tr, mags, fixed, known, spectra, steps=8, trace=None):
         scale = np.where(norm > f32(1e-20), mags / np.where(norm > f32(1e-20), norm, f32(1)), f32(0))
         now[:] = np.where(held, fix, z * scale)
         before = y
-        if trace is not None:
-            trace.append(now.copy())
+        trace.append(now.copy())
 
 
-def synthesise(h, tr, up, dense, images, low):
-    """§9.3 to §9.6: the PCM of a channel from its dense image in dB above the origin."""
+def synthesise(h, tr, up, dense, images, low, trace=None):
+    """§9.2 to §9.5: the PCM of a channel from its dense image in dB above the origin. `trace` gets, for every block, the
+    spectra after the integration and after each step."""
     total, bins = dense.shape
     origin = f32(h.origin) * UNIT
     tie, ahead = 2 * tr.n // tr.hop, 4 * tr.n // tr.hop
@@ -1246,8 +1245,11 @@ def synthesise(h, tr, up, dense, images, low):
             mags[known:, :c], fixed[known:, :c] = size, True
             spectra[0, known:, :c], spectra[1, known:, :c] = re, im
         integrate(h, tr, mags, fixed, spectra, first)
+        steps = [spectra[:, known:].copy()]
         if not fixed.all():
-            refine(tr, mags, fixed, known, spectra)
+            refine(tr, mags, fixed, known, spectra, steps)
+        if trace is not None:
+            trace.append(steps)
         decided[:, a:b] = spectra[:, known:b - first]
         tr.add(decided[:, a:b], a * tr.hop, signal)
         tr.weight(b - a, a * tr.hop, weight)
@@ -1257,7 +1259,8 @@ def synthesise(h, tr, up, dense, images, low):
         return np.where(weight > f32(1e-8), signal / weight, f32(0))
 
 
-def decode_channel(h, model, images):
+def completed(h, model, images):
+    """§8: fine frames of each coded one, the transform, the dense image, and the waveform layer's spectra or None."""
     up = model.up if model else next((u for u in (8, 4, 2) if h.hop % u == 0 and h.hop // u >= h.n // 8), 1)
     tr = Transform(h, h.hop // up)
     values, image, background, mask = planes(h, images)
@@ -1280,7 +1283,7 @@ def decode_channel(h, model, images):
         base[:, j] = image + (after - image) * share if model is None or model.residual else model.offset
     if model:
         base = base + model.run(values, image, background, mask) * model.scale
-    return synthesise(h, tr, up, base.reshape(-1, h.bins), images, low)
+    return up, tr, base.reshape(-1, h.bins), low
 
 
 # ---------------------------------------------------------------- §7 model files
@@ -1386,10 +1389,10 @@ def chunk_at(data, at, most=1 << 62):
 
 
 class Stream:
-    """What a stream tells, up to `fault` if it has one; `damage` counts what had to be skipped."""
+    """What a stream tells, up to `fault` if it has one."""
 
     def __init__(self, data):
-        self.header, self.segments, self.model, self.total, self.damage, self.fault = None, {}, None, None, 0, None
+        self.header, self.segments, self.model, self.total, self.fault = None, {}, None, None, None
         try:
             self.read(data)
         except Fault as fault:
@@ -1399,6 +1402,7 @@ class Stream:
         rule(data[:8] == b"\x8bSPR\r\n\x1a\n"[:len(data)], "signature")
         rule(len(data) >= 8, "signature", TRUNCATED)
         at, self.next, self.short = 8, 0, False
+        self.hurt, self.trailer = False, False  # damage behind the last sound segment; TAIL seen
         while at < len(data):
             try:
                 kind, body, end = chunk_at(data, at)
@@ -1412,7 +1416,12 @@ class Stream:
         rule(self.header is not None, "no HEAD", TRUNCATED)
         rule(self.total is not None, "no sample count", TRUNCATED)
         if self.next < self.header.segments_of(self.total):
-            rule(self.damage > 0, "segments missing", TRUNCATED)
+            rule(self.hurt or self.trailer, "segments missing", TRUNCATED)
+            self.check_lost(self.header.segments_of(self.total))
+
+    def check_lost(self, segments):
+        found = len(self.segments)
+        at_most(segments - found, 600 + 10 * found, "lost segments")
 
     def resume(self, data, at, fault):
         """§3.8: the next sound chunk behind damage."""
@@ -1422,10 +1431,10 @@ class Stream:
                     chunk_at(data, place, 65536)
                 except Fault:
                     continue
-                self.damage += 1
+                self.hurt = True
                 return place
         rule(fault.number != TRUNCATED, "cut short", TRUNCATED)
-        self.damage += 1
+        self.hurt = True
         return len(data)
 
     def chunk(self, kind, body):
@@ -1443,7 +1452,7 @@ class Stream:
             b.end()
             at_most(total, 1 << 39, "total samples")
             rule(self.total in (None, total) and h.segments_of(total) >= self.next, "total samples")
-            self.total = total
+            self.total, self.trailer = total, True
         elif kind == SEGM:
             try:
                 index, images = read_segment(h, body)
@@ -1452,10 +1461,11 @@ class Stream:
                 if self.total is not None:
                     left = h.frames_of(self.total) - index * h.segment_frames
                     rule(left > 0 and frames == min(left, h.segment_frames), "segment frames")
-                self.short, self.next = frames < h.segment_frames, index + 1
+                self.check_lost(index)
+                self.short, self.next, self.hurt = frames < h.segment_frames, index + 1, False
                 self.segments[index] = images
             except Fault:
-                self.damage += 1
+                self.hurt = True
         else:
             rule(kind & 128, "unknown critical chunk", UNSUPPORTED)
 
@@ -1498,7 +1508,10 @@ def sound(stream, models=()):
     if h.model is not None:
         model = next((m for m in [stream.model, *models] if m and hashlib.sha256(m).digest()[:8] == h.model), None)
         rule(model is not None, "no such model", MODEL_FAULT)
-        model = Model(model)
+        try:
+            model = Model(model)
+        except Fault as fault:
+            raise Fault(MODEL_FAULT, "model: %s" % fault)
     channels = []
     for channel in range(h.channels):
         images, left = [], h.frames_of(stream.total)
@@ -1507,7 +1520,11 @@ def sound(stream, models=()):
             lost = index not in stream.segments
             images.append(silent(h, frames) if lost else stream.segments[index][channel])
             left -= frames
-        channels.append(decode_channel(h, model, images) if images else np.zeros(0, f32))
+        if images:
+            up, tr, dense, low = completed(h, model, images)
+            channels.append(synthesise(h, tr, up, dense, images, low))
+        else:
+            channels.append(np.zeros(0, f32))
     count = h.coded_samples(stream.total) - h.pre_skip
     return h, np.stack(channels, 1)[h.pre_skip:h.pre_skip + count]
 

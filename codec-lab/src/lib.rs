@@ -6,3 +6,4 @@ pub mod figure;
 pub mod priors;
 #[cfg(feature = "train")]
 pub mod reproduce;
+pub mod vectors;

@@ -14,6 +14,8 @@ mod scattered;
 mod seeded;
 mod uncoded;
 mod waveform;
+#[cfg(test)]
+mod worked_example;
 
 pub use bits::LayerBits;
 pub use seeded::seeded_mask;
