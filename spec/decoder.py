@@ -1444,7 +1444,7 @@ class Stream:
             self.header = Header(body)
             self.total = self.header.total
         elif kind == MODL:
-            if h.model is not None and hashlib.sha256(body).digest()[:8] == h.model:
+            if not self.segments and h.model is not None and hashlib.sha256(body).digest()[:8] == h.model:
                 self.model = bytes(body)
         elif kind == TAIL:
             b = Bytes(body)

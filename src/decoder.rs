@@ -196,7 +196,8 @@ impl Decoder {
         let Some(header) = self.header() else {
             return Err(Error::Stream("has no header".into()));
         };
-        if header.source.channels != header.coded.channels {
+        // What is given out as it is coded has the coded channels.
+        if self.resample && header.source.channels != header.coded.channels {
             return Err(Error::Stream(format!(
                 "codes {} channels for a source of {}, which this version cannot turn back",
                 header.coded.channels, header.source.channels

@@ -33,7 +33,7 @@ fn the_whole_report_is_written_and_a_second_run_goes_on_from_what_was_kept() {
         arguments.extend(more);
         sparc(&arguments)
     };
-    // What a run of some parts measured, one of everything takes over.
+    // What a run of some parts measured, a run of everything reuses.
     run(&["--only", "sparsity", "--only", "scale"]).ok();
     let first = run(&[]).ok().text();
     for word in [

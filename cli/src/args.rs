@@ -42,7 +42,7 @@ pub struct Coding {
     /// Level of the image's floor in dB [default: 80 dB below the loudest pixel]
     #[arg(long, value_name = "DB", allow_hyphen_values = true, value_parser = parse_origin)]
     pub origin: Option<f32>,
-    /// Model file that completes the image, or `none` for plain interpolation [default: the built-in one
+    /// Model file that completes the image, or `none` for interpolation [default: the built-in one
     /// where it fits]
     #[arg(long, value_name = "FILE")]
     pub model: Option<PathBuf>,

@@ -14,11 +14,6 @@ use std::sync::Arc;
 /// Sparsity of a profile or mask where none is asked for: the thesis' most studied.
 const DEFAULT_SPARSITY: f32 = 0.95;
 
-/// Thousand bits a second of `bytes` bytes over `seconds` seconds.
-pub fn kilobits(bytes: usize, seconds: f64) -> f64 {
-    bytes as f64 * 8.0 / seconds.max(1e-9) / 1000.0
-}
-
 /// Encodes a clip as the arguments say, with a network that fits them; warns, unless told to be quiet, of what a rate did
 /// to the clip `name`.
 pub fn encode(

@@ -149,6 +149,19 @@ impl From<codec_metrics::Error> for Fault {
     }
 }
 
+impl From<codec_lab::bench::Error> for Fault {
+    fn from(error: codec_lab::bench::Error) -> Self {
+        use codec_lab::bench::Error;
+        match error {
+            Error::Codec(error) => error.into(),
+            Error::Audio(error) => error.into(),
+            Error::Measure(error) => error.into(),
+            Error::Missing(what) => Fault::Arguments(what),
+            other => Fault::Other(other.to_string()),
+        }
+    }
+}
+
 impl From<codec_lab::figure::Error> for Fault {
     fn from(error: codec_lab::figure::Error) -> Self {
         Fault::Other(error.to_string())

@@ -58,6 +58,10 @@ enum Command {
     /// Train the entropy coder's priors: a table built into the library, and part of the format
     #[cfg(feature = "train")]
     Priors(commands::priors::PriorsArgs),
+    /// Decode the streams that pin the format, and hold what comes of them against their manifest
+    Verify(commands::verify::Verify),
+    /// Write the streams that pin the format, with a manifest of what this decoder makes of them
+    Vectors(commands::verify::Vectors),
 }
 
 fn main() -> ExitCode {
@@ -82,6 +86,8 @@ fn main() -> ExitCode {
         Command::Optimize(args) => commands::optimize::run(&args, quiet),
         #[cfg(feature = "train")]
         Command::Priors(args) => commands::priors::run(&args),
+        Command::Verify(args) => commands::verify::run(&args),
+        Command::Vectors(args) => commands::verify::write(&args),
     };
     // The hook has printed its line by then.
     let Ok(failures) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) else {

@@ -61,7 +61,6 @@ extern crate alloc;
 pub mod decode;
 pub mod encode;
 pub mod error;
-mod image;
 pub mod network;
 pub mod planes;
 pub mod quantise;

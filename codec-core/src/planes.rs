@@ -91,9 +91,4 @@ impl Planes {
             mask: cut(&self.mask),
         }
     }
-
-    /// Drops the first `frames` frames, or all there are.
-    pub fn drop_front(&mut self, frames: usize) {
-        *self = self.frames_of(frames.min(self.frames())..self.frames());
-    }
 }

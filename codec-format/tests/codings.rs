@@ -86,25 +86,54 @@ proptest! {
     }
 }
 
-/// Runs without pixels used to follow one another until the payload was used up.
+/// No payload holds the decoder for longer than its pixels do. Runs without pixels used to follow one another until the
+/// payload was used up.
 #[test]
-fn endless_empty_runs_are_refused_at_once() {
-    for context in [ValueCoding::Packed, ValueCoding::Context] {
-        let header = Header {
-            mask: MaskKind::RunLength,
-            values: context,
-            lattice: None,
-            ..speech_like()
-        };
-        let coder = SegmentCoder::new(&header, &Limits::default()).unwrap();
-        for length in [0, 1, 2, 1000] {
-            // The place, then a count of no pixels, then packed values of no bits, or the first of the runs.
-            let mut body = vec![0; if context == ValueCoding::Packed { 3 } else { 2 }];
-            body.resize(body.len() + length, 0xff);
-            let start = std::time::Instant::now();
-            let decoded = coder.decode(&body);
-            assert!(start.elapsed().as_millis() < 500, "{:?}", start.elapsed());
-            assert!(length < 2 || decoded.is_err(), "{length} bytes");
+fn no_payload_takes_long() {
+    let pixels = 257 * 64usize;
+    let count = [0x80, 0x40];
+    assert_eq!(usize::from(count[1]) << 7, pixels / 2 - 32);
+    for (mask, uncoded) in [
+        (MaskKind::Seeded { seed: 1 }, count.to_vec()),
+        (MaskKind::Packed, vec![0xff; pixels / 8]),
+        (MaskKind::RunLength, count.to_vec()),
+        (MaskKind::Ridge { threshold_step: 16 }, vec![]),
+    ] {
+        let ridge = uncoded.is_empty();
+        for values in [ValueCoding::Packed, ValueCoding::Context] {
+            for phase in [
+                PhaseKind::None,
+                PhaseKind::Thresholded {
+                    bits: 12,
+                    threshold: 0,
+                },
+            ] {
+                let waveform = ridge.then_some(WaveformShape {
+                    coefficients: 24,
+                    step: 0,
+                });
+                let header = Header {
+                    mask,
+                    values,
+                    phase,
+                    waveform,
+                    ..speech_like()
+                };
+                let coder = SegmentCoder::new(&header, &Limits::default()).unwrap();
+                for byte in [0x00, 0x55, 0xff] {
+                    let mut body = vec![0];
+                    body.extend_from_slice(&uncoded);
+                    if !ridge && values == ValueCoding::Packed {
+                        body.push(0);
+                    }
+                    body.resize(body.len() + 100_000, byte);
+                    let start = std::time::Instant::now();
+                    let decoded = coder.decode(&body);
+                    let took = start.elapsed();
+                    assert!(took.as_millis() < 500, "{mask:?} {byte}: {took:?}");
+                    assert!(decoded.is_err(), "{mask:?} {byte}");
+                }
+            }
         }
     }
 }

@@ -257,8 +257,11 @@ fn a_network_may_not_hold_too_much() {
     let few = Model::new(far(8)).unwrap();
     let reach = few.completion.reach(few.completion_shapes());
     assert_eq!((reach.behind, reach.ahead), (448, 448));
-    // Eight channels for 449 frames and a block of 16, four that wait for 225, and what is read at once.
-    assert_eq!(reach.held, 8 * (449 + 16) + 3 * (225 + 16) + 17 + 26 + 17);
+    // Eight channels for 449 frames and a block of 16, three times one for 225, and three nodes read at once.
+    assert_eq!(
+        reach.held,
+        8 * (449 + 16) + 3 * (225 + 16) + (1 + 9 + 1) * 17
+    );
     assert!(matches!(
         Model::new(far(100)),
         Err(Error::LimitExceeded { .. })

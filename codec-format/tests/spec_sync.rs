@@ -23,6 +23,8 @@ fn hex(bytes: &[u8], between: &str) -> String {
 fn priors_are_those_the_spec_names() {
     assert_eq!(PRIORS.len(), PRIORS_LENGTH);
     assert!(spec().contains(&hex(&Sha256::digest(PRIORS), "")));
+    // The specification's own copy, for who reads it without this crate.
+    assert!(PRIORS == include_bytes!("../../spec/priors.bin"));
     assert!(spec().contains(&format!("    {PRIORS_LENGTH} bytes\n")));
 }
 

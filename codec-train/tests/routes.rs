@@ -5,7 +5,7 @@ use codec_format::model::graph::{Extent, Graph};
 use codec_format::model::op::Op;
 use codec_format::model::{Model, Parts, WeightCoding};
 use codec_train::config::Config;
-use codec_train::graph::initialise;
+use codec_train::graph::{initialise, learned};
 use codec_train::options::take_weights;
 use codec_train::{export, safetensors};
 use rand::SeedableRng;
@@ -190,6 +190,49 @@ fn tensors_that_do_not_fit_are_named() {
         None,
         "metadata entry sparc",
     );
+}
+
+/// Numbers of other widths, as other programs store them, each read to its nearest single.
+#[test]
+fn other_widths_are_read() {
+    use ::safetensors::tensor::{Dtype, SafeTensors, TensorView};
+    let model = one();
+    let file = safetensors::write(&model).expect("a file");
+    let tensors = SafeTensors::deserialize(&file).expect("tensors");
+    let single = |b: &[u8]| f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
+    type Store = fn(f32) -> Vec<u8>;
+    let widths: [(Dtype, usize, f32, Store); 3] = [
+        (Dtype::F64, 8, 0.0, |x| f64::from(x).to_le_bytes().to_vec()),
+        (Dtype::F16, 2, 1e-3, |x| {
+            half::f16::from_f32(x).to_le_bytes().to_vec()
+        }),
+        (Dtype::BF16, 2, 8e-3, |x| {
+            half::bf16::from_f32(x).to_le_bytes().to_vec()
+        }),
+    ];
+    for (dtype, width, error, store) in widths {
+        let stored: Vec<(String, Vec<usize>, Vec<u8>)> = tensors
+            .tensors()
+            .into_iter()
+            .map(|(name, tensor)| {
+                let numbers = tensor.data().chunks_exact(4).map(single);
+                let bytes: Vec<u8> = numbers.flat_map(store).collect();
+                assert_eq!(bytes.len(), width * tensor.data().len() / 4);
+                (name, tensor.shape().to_vec(), bytes)
+            })
+            .collect();
+        let views = stored.iter().map(|(name, shape, bytes)| {
+            let view = TensorView::new(dtype, shape.clone(), bytes).expect("a tensor");
+            (name, view)
+        });
+        let file = ::safetensors::serialize(views, None).expect("a file");
+        let read = safetensors::read(&file, Some(&model)).expect("a model");
+        let (found, expected) = (learned(&read.completion), learned(&model.completion));
+        for (found, expected) in found.flatten().zip(expected.flatten()) {
+            let apart = (found - expected).abs();
+            assert!(apart <= error * expected.abs() + 1e-7, "{dtype:?}: {found}");
+        }
+    }
 }
 
 #[test]

@@ -40,7 +40,7 @@ pub fn run(args: &Encode, quiet: bool) -> Vec<Failure> {
             batch::name_of_output(output),
             clip.seconds(),
             bytes.len(),
-            coding::kilobits(bytes.len(), clip.seconds()),
+            codec_lab::kilobits(bytes.len(), clip.seconds()),
         ))
     })
 }

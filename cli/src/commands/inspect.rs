@@ -305,7 +305,7 @@ fn table(value: &Value) -> String {
             Value::Object(fields) if fields.values().all(|v| !v.is_object()) => {
                 let _ = writeln!(out, "{key}");
                 for (key, value) in fields {
-                    let _ = writeln!(out, "  {key:<24} {}", plain(value));
+                    let _ = writeln!(out, "  {key:<24} {}", shown(value));
                 }
             }
             Value::Object(rows) => {
@@ -322,7 +322,7 @@ fn table(value: &Value) -> String {
                 columns(&mut out, key, &rows);
             }
             value => {
-                let _ = writeln!(out, "{key:<26} {}", plain(value));
+                let _ = writeln!(out, "{key:<26} {}", shown(value));
             }
         }
     }
@@ -346,7 +346,7 @@ fn columns(out: &mut String, title: &str, rows: &[(String, &Value)]) {
         .chain(fields.iter().map(|f| f.to_string()))
         .collect::<Vec<_>>()];
     for (name, row) in rows {
-        let cell = |field: &&String| row.get(field.as_str()).map_or(String::new(), plain);
+        let cell = |field: &&String| row.get(field.as_str()).map_or(String::new(), shown);
         lines.push(
             [format!("  {name}")]
                 .into_iter()
@@ -372,7 +372,7 @@ fn columns(out: &mut String, title: &str, rows: &[(String, &Value)]) {
     }
 }
 
-fn plain(value: &Value) -> String {
+fn shown(value: &Value) -> String {
     match value {
         Value::Null => "-".into(),
         Value::Bool(true) => "yes".into(),

@@ -17,3 +17,4 @@ pub mod reproduce;
 pub mod roundtrip;
 #[cfg(feature = "train")]
 pub mod train;
+pub mod verify;

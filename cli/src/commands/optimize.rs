@@ -2,7 +2,6 @@
 
 use crate::args::{parse_sparsity, PhaseChoice};
 use crate::batch;
-use crate::coding;
 use crate::fault::{Failure, Fault, OfFile};
 use crate::mask;
 use crate::models;
@@ -83,7 +82,7 @@ pub struct Optimize {
     /// Genetic: no children, the best survive and all others are new
     #[arg(long)]
     pub no_reproduction: bool,
-    /// Genetic: go on from the checkpoint beside the first --out, if there is one
+    /// Genetic: resume from the checkpoint beside the first --out, if there is one
     #[arg(long)]
     pub resume: bool,
 
@@ -101,7 +100,7 @@ pub struct Optimize {
 pub enum Method {
     /// Descent on a mask relaxed to real numbers
     Gradient,
-    /// Masks bred over generations
+    /// Masks crossed and mutated over generations
     Genetic,
     /// The best of many seeded masks, which cost eight bytes
     Seeds,
@@ -142,7 +141,7 @@ pub fn run(args: &Optimize, quiet: bool) -> Vec<Failure> {
 }
 
 /// A line of the table.
-struct Row {
+struct Entry {
     name: String,
     measures: Measures,
     /// Bytes of the file; a real-valued mask has none.
@@ -196,7 +195,7 @@ fn optimize(args: &Optimize, quiet: bool) -> Result<(), Failure> {
         sparsity: args.sparsity,
         seed: args.seed,
     };
-    let mut rows = vec![work.row("random", &baseline).map_err(failed)?];
+    let mut rows = vec![work.entry("random", &baseline).map_err(failed)?];
     let mut found = match args.method {
         Method::Gradient => work.gradient(&mut rows).map_err(failed)?,
         Method::Genetic => work.genetic(&mut rows).map_err(failed)?,
@@ -212,7 +211,7 @@ fn optimize(args: &Optimize, quiet: bool) -> Result<(), Failure> {
             },
             mask: found.mask,
         };
-        rows.push(work.row(&found.name, &found.policy).map_err(failed)?);
+        rows.push(work.entry(&found.name, &found.policy).map_err(failed)?);
     }
     for path in &args.out {
         let bytes = match kind(path) {
@@ -318,11 +317,11 @@ impl Work<'_> {
     }
 
     /// Encodes, decodes and measures.
-    fn row(&self, name: &str, policy: &Policy) -> codec_train::Result<Row> {
+    fn entry(&self, name: &str, policy: &Policy) -> codec_train::Result<Entry> {
         let encoded = self
             .problem
             .encode(policy.clone(), self.phase, Some(self.model.id))?;
-        Ok(Row {
+        Ok(Entry {
             name: name.into(),
             measures: self.problem.measure(&encoded)?,
             bytes: Some(self.problem.file(&encoded, None)?.len()),
@@ -330,12 +329,12 @@ impl Work<'_> {
     }
 
     /// A mask as a result, and its line.
-    fn masked(&self, name: &str, mask: Mask, rows: &mut Vec<Row>) -> codec_train::Result<Choice> {
+    fn masked(&self, name: &str, mask: Mask, rows: &mut Vec<Entry>) -> codec_train::Result<Choice> {
         let policy = Policy::Explicit {
             mask: mask.clone(),
             levels: None,
         };
-        rows.push(self.row(name, &policy)?);
+        rows.push(self.entry(name, &policy)?);
         Ok(Choice {
             name: name.into(),
             policy,
@@ -343,7 +342,7 @@ impl Work<'_> {
         })
     }
 
-    fn gradient(&self, rows: &mut Vec<Row>) -> codec_train::Result<Choice> {
+    fn gradient(&self, rows: &mut Vec<Entry>) -> codec_train::Result<Choice> {
         let options = gradient::Options {
             seed: self.args.seed,
             progress: self.progress,
@@ -354,7 +353,7 @@ impl Work<'_> {
                 let relaxed = gradient::relaxed(&self.problem, &options)?;
                 let dense = gradient::complete(&self.problem, &relaxed.mask)?;
                 let sound = self.problem.sound(&dense);
-                rows.push(Row {
+                rows.push(Entry {
                     name: "real-valued mask".into(),
                     measures: self
                         .problem
@@ -386,7 +385,7 @@ impl Work<'_> {
         }
     }
 
-    fn genetic(&self, rows: &mut Vec<Row>) -> codec_train::Result<Choice> {
+    fn genetic(&self, rows: &mut Vec<Entry>) -> codec_train::Result<Choice> {
         let (sparsity, fitness) = (self.args.sparsity, self.fitness());
         let recipe = match self.args.new {
             New::Uniform => genetic::Options::thesis(sparsity, fitness),
@@ -411,7 +410,7 @@ impl Work<'_> {
         self.masked(&name, evolution.mask, rows)
     }
 
-    fn seeds(&self, rows: &mut Vec<Row>) -> Result<Choice, Failure> {
+    fn seeds(&self, rows: &mut Vec<Entry>) -> Result<Choice, Failure> {
         let failed = |error| failure(error, self.args);
         let mut sparsity = self.args.sparsity;
         let mut limit = None;
@@ -438,7 +437,7 @@ impl Work<'_> {
             seed: found.seed,
         };
         let name = format!("seed {} at {:.2} %", found.seed, 100.0 * sparsity);
-        rows.push(self.row(&name, &policy).map_err(failed)?);
+        rows.push(self.entry(&name, &policy).map_err(failed)?);
         Ok(Choice {
             name,
             policy,
@@ -459,7 +458,7 @@ fn checkpoint_of(out: &Path) -> PathBuf {
 }
 
 /// The measures of every mask, side by side.
-fn table(rows: &[Row], seconds: f64) -> String {
+fn table(rows: &[Entry], seconds: f64) -> String {
     let width = rows.iter().map(|r| r.name.len()).max().unwrap_or(0);
     let mut text = format!(
         "{:width$}  {:>8}  {:>7}  {:>7}  {:>5}  {:>8}  {:>7}\n",
@@ -468,7 +467,7 @@ fn table(rows: &[Row], seconds: f64) -> String {
     for row in rows {
         let m = &row.measures;
         let (bytes, rate) = row.bytes.map_or(("-".into(), "-".into()), |bytes| {
-            let rate = coding::kilobits(bytes, seconds);
+            let rate = codec_lab::kilobits(bytes, seconds);
             (bytes.to_string(), format!("{rate:.1}"))
         });
         // Writing to a string cannot fail.

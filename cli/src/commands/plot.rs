@@ -1,7 +1,6 @@
 //! `sparc plot`.
 
 use crate::batch;
-use crate::coding;
 use crate::fault::{Failure, Fault, OfFile};
 use crate::models;
 use crate::output;
@@ -177,7 +176,7 @@ fn title(name: &str, rate: u32, channels: usize, seconds: f64, size: Option<usiz
     let size = size.map_or(String::new(), |size| {
         format!(
             " \u{b7} {size} bytes \u{b7} {:.2} kbit/s",
-            coding::kilobits(size, seconds)
+            codec_lab::kilobits(size, seconds)
         )
     });
     format!("{file} \u{b7} {seconds:.2} s \u{b7} {kilohertz} kHz \u{b7} {channels} channel{plural}{size}")

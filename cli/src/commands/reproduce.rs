@@ -17,7 +17,7 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Folder within the output folder where results are kept while a run goes on.
+/// Folder within the output folder where results are kept between runs.
 const KEPT: &str = "kept";
 
 /// `sparc reproduce`.
@@ -27,7 +27,7 @@ pub struct Reproduce {
     #[arg(long, required = true, value_name = "DIR")]
     pub data: Vec<PathBuf>,
     /// Folder for report.md, its pictures and rows.csv; what is measured is kept in its folder `kept`, so that a
-    /// run that was stopped goes on
+    /// run that was stopped resumes
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
     /// Clips, spread over the folder
@@ -39,7 +39,7 @@ pub struct Reproduce {
     /// Folder of other networks than the built-in ones: thesis-80.sparcmodel, -85, -90 and -95, speech.sparcmodel
     #[arg(long, value_name = "DIR")]
     pub models: Option<PathBuf>,
-    /// Seconds of each clip, where it is liveliest
+    /// Seconds of each clip, where there is most sound
     #[arg(long, value_name = "S", value_parser = parse_seconds)]
     pub seconds: Option<f32>,
     /// Generations of the genetic searches
@@ -180,7 +180,8 @@ fn reproduce(args: &Reproduce, quiet: bool) -> Result<(), Failure> {
     // Everything is made before anything is written.
     let pictures = charts::all(&report).of(args.out.display())?;
     let page = report::page(&report, &options, &command, &pictures);
-    let rows = report::csv(&report);
+    let rows =
+        report::csv(&report).map_err(|error| Fault::Other(error.to_string()).of("rows.csv"))?;
     let write = |name: &str, bytes: &[u8]| {
         let path = args.out.join(name);
         output::write(&path, bytes).map_err(|fault| fault.of(batch::name_of_output(&path)))
@@ -188,7 +189,7 @@ fn reproduce(args: &Reproduce, quiet: bool) -> Result<(), Failure> {
     for picture in &pictures {
         write(picture.name, &picture.png)?;
     }
-    write("rows.csv", rows.as_bytes())?;
+    write("rows.csv", &rows)?;
     write("report.md", page.as_bytes())?;
     drop(progress);
     say(&format!(

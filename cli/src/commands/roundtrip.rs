@@ -34,7 +34,7 @@ pub struct Roundtrip {
 }
 
 /// One line of the table.
-struct Row {
+struct Outcome {
     name: String,
     seconds: f64,
     bytes: usize,
@@ -71,7 +71,12 @@ pub fn run(args: &Roundtrip, quiet: bool) -> Vec<Failure> {
     failures
 }
 
-fn one(args: &Roundtrip, input: &Path, quiet: bool, progress: &Progress) -> Result<Row, Failure> {
+fn one(
+    args: &Roundtrip,
+    input: &Path,
+    quiet: bool,
+    progress: &Progress,
+) -> Result<Outcome, Failure> {
     let name = batch::name(input);
     let clip = codec_audio::read(input).of(&name)?;
     let (settings, _) = coding::settings(&args.coding, clip.channels.len())?;
@@ -101,7 +106,7 @@ fn one(args: &Roundtrip, input: &Path, quiet: bool, progress: &Progress) -> Resu
     ] {
         output::write(&path, bytes).map_err(|fault| fault.of(path.display()))?;
     }
-    Ok(Row {
+    Ok(Outcome {
         name,
         seconds: clip.seconds(),
         bytes: bytes.len(),
@@ -119,7 +124,7 @@ const MEASURES: [(Measure, &str); 4] = [
     (Measure::LogSpectral, "LSE dB^2"),
 ];
 
-fn table(rows: &[Row]) -> String {
+fn table(rows: &[Outcome]) -> String {
     let width = rows
         .iter()
         .map(|row| row.name.chars().count())
@@ -135,7 +140,7 @@ fn table(rows: &[Row]) -> String {
     }
     text += "    encode    decode\n";
     for row in rows {
-        let rate = coding::kilobits(row.bytes, row.seconds);
+        let rate = codec_lab::kilobits(row.bytes, row.seconds);
         text += &format!(
             "{:<width$} {:>8.2} {:>8} {rate:>7.2}",
             row.name, row.seconds, row.bytes

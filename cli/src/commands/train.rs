@@ -32,7 +32,7 @@ pub struct Train {
     /// go beside it
     #[arg(long, value_name = "MODEL")]
     pub out: PathBuf,
-    /// Go on from the checkpoint beside the model, if there is one
+    /// Resume from the checkpoint beside the model, if there is one
     #[arg(long)]
     pub resume: bool,
     /// Steps to take instead of the configuration's

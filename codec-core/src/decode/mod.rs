@@ -30,5 +30,19 @@ pub mod planes;
 mod rows;
 mod stream;
 
+use crate::error::{Error, Result};
+use codec_format::header::Stft;
+
 pub use clip::{clip, dense_images};
 pub use stream::Decoder;
+
+/// Checks that segments are as long as the transform: a decoder works segment by segment and looks some transforms ahead
+/// each time, so that shorter ones would cost a multiple of their length.
+pub(crate) fn check_segments(stft: &Stft, segment_frames: u16) -> Result<()> {
+    if u32::from(segment_frames) * u32::from(stft.hop) < u32::from(stft.n_fft) {
+        return Err(Error::Settings {
+            what: "a segment must be at least as long as n_fft",
+        });
+    }
+    Ok(())
+}

@@ -19,9 +19,19 @@ pub struct OverlapAdd {
 }
 
 impl OverlapAdd {
-    /// Begins with fine frame `frame`, whose first sample is the first to come out: half a transform before its centre.
+    /// Begins a channel. Its first samples lie before the stream: half a transform, centred on sample 0.
     #[must_use]
-    pub fn new(transform: &Transform, frame: usize) -> Self {
+    pub fn new(transform: &Transform) -> Self {
+        OverlapAdd::from_frame(transform, 0)
+    }
+
+    /// Begins the same channel with fine frame `frame`, whose first sample is the first to come out.
+    #[must_use]
+    pub fn starting_at(&self, frame: usize) -> Self {
+        OverlapAdd::from_frame(&self.transform, frame)
+    }
+
+    fn from_frame(transform: &Transform, frame: usize) -> Self {
         let n = transform.n_fft();
         OverlapAdd {
             transform: transform.clone(),

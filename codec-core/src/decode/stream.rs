@@ -3,7 +3,6 @@
 use super::completion::{self, Imaged, Imaging};
 use super::overlap::OverlapAdd;
 use super::phases::{Blocks, TIED};
-use crate::encode::settings::{is_too_short, SHORT_SEGMENTS};
 use crate::error::{Error, Result};
 use crate::network::Network;
 use crate::quantise::levels;
@@ -26,15 +25,15 @@ use codec_format::Limits;
 /// is bounded everywhere but in the phases, each of which follows from those before it. So:
 ///
 /// - the samples lie where they do in a straight decode, and the image they are made of is the same to the bit;
-/// - what the stream itself says of the phases is the same: where every phase is stored so is the PCM, to the bit,
-///   and so nearly is a waveform layer's band;
-/// - phases that are rebuilt are others: as consistent with one another, but not those of a straight decode, so that
-///   waveforms must not be compared (nor two decodings joined without a crossfade);
-/// - a decoder that moves to a sample near the beginning begins with segment 0, and gives the PCM of a straight decode.
+/// - so is the PCM near the beginning of a stream, where the decoder begins with segment 0, and where every phase is
+///   stored and no finer frames are made, so that nothing is rebuilt;
+/// - a waveform layer's band is all but the same: it is overlap-added with what is rebuilt above it;
+/// - phases that are rebuilt are others: as consistent with one another, but not those of a straight decode. The sound
+///   is as good, but waveforms must not be compared, nor two decodings joined without a crossfade.
 #[derive(Debug)]
 pub struct Decoder {
     header: Header,
-    context: usize,
+    network: Arc<Network>,
     /// A channel at the start of the stream.
     fresh: Channel,
     channels: Vec<Channel>,
@@ -64,16 +63,12 @@ impl Decoder {
     /// # Errors
     /// As [`Decoder::new`].
     pub fn with_network(header: &Header, network: &Arc<Network>) -> Result<Self> {
-        if is_too_short(&header.stft, header.segment_frames) {
-            return Err(Error::Settings {
-                what: SHORT_SEGMENTS,
-            });
-        }
+        super::check_segments(&header.stft, header.segment_frames)?;
         let transform = completion::synthesis(header, network)?;
         let fresh = Channel::new(header, network, &transform);
         Ok(Decoder {
             header: header.clone(),
-            context: network.context(),
+            network: Arc::clone(network),
             channels: vec![fresh.clone(); usize::from(header.coded.channels)],
             fresh,
             next: 0,
@@ -167,9 +162,15 @@ impl Decoder {
         let reached = position.saturating_sub(u64::from(self.header.stft.n_fft) / 2) / hop;
         let frame = reached.saturating_sub(self.depth() as u64);
         self.next = u32::try_from(frame / length as u64).unwrap_or(u32::MAX);
+        // The network's coarser grids must lie as in a straight decode.
+        let apart = |segment: u32| segment as usize % self.network.stride() * length;
+        while apart(self.next) % self.network.stride() != 0 {
+            self.next -= 1;
+        }
         self.ended = false;
         self.wanted.from = position;
-        let first = (self.next as usize).saturating_mul(length);
+        let frames = (self.next as usize).saturating_mul(length);
+        let first = frames.saturating_mul(self.network.upsampling());
         for channel in &mut self.channels {
             *channel = self.fresh.starting_at(first);
         }
@@ -182,7 +183,7 @@ impl Decoder {
         let lattice = self.header.lattice.map_or(0, |l| usize::from(l.every));
         // The lattice is interpolated from the segment before, and the waveform layer lacks a block; then what the
         // network makes of these; then the frames that phases are tied to.
-        lattice.max(overlap + 1) + self.context + TIED * overlap
+        lattice.max(overlap + 1) + self.network.context() + TIED * overlap
     }
 
     /// Ends the stream and returns the rest of the PCM.
@@ -216,12 +217,10 @@ impl Wanted {
     fn cut(&self, end: i64, pcm: &mut Vec<f32>) {
         let start = end - pcm.len() as i64;
         let at = |position: u64| {
-            (position as i64)
-                .saturating_sub(start)
-                .clamp(0, pcm.len() as i64) as usize
+            let position = i64::try_from(position).unwrap_or(i64::MAX);
+            (position.saturating_sub(start)).clamp(0, pcm.len() as i64) as usize
         };
-        let position = |p: u64| at(p.min(i64::MAX as u64));
-        let (from, to) = (position(self.from), self.end.map_or(pcm.len(), position));
+        let (from, to) = (at(self.from), self.end.map_or(pcm.len(), at));
         pcm.truncate(to);
         pcm.drain(..from.min(to));
     }
@@ -234,36 +233,25 @@ struct Channel {
     phases: Blocks,
     overlap: OverlapAdd,
     pcm: Vec<f32>,
-    /// What it takes to begin elsewhere.
-    transform: Transform,
-    origin: f32,
-    covered: usize,
-    upsampling: usize,
 }
 
 impl Channel {
     /// A channel at the start of a stream.
     fn new(header: &Header, network: &Arc<Network>, transform: &Transform) -> Self {
         let origin = levels::origin(&header.quantiser);
-        let covered = header.covered_bins();
         Channel {
             imaging: Imaging::new(header, network, transform),
-            phases: Blocks::new(transform, origin, covered, 0),
-            overlap: OverlapAdd::new(transform, 0),
+            phases: Blocks::new(transform, origin, header.covered_bins()),
+            overlap: OverlapAdd::new(transform),
             pcm: Vec::new(),
-            transform: transform.clone(),
-            origin,
-            covered,
-            upsampling: network.upsampling(),
         }
     }
 
-    /// The same, of a stream that begins with coded frame `first`; `self` is at the start.
-    fn starting_at(&self, first: usize) -> Self {
-        let fine = first.saturating_mul(self.upsampling);
+    /// The same, of a stream that begins with fine frame `frame`; `self` is at the start.
+    fn starting_at(&self, frame: usize) -> Self {
         Channel {
-            phases: Blocks::new(&self.transform, self.origin, self.covered, fine),
-            overlap: OverlapAdd::new(&self.transform, fine),
+            phases: self.phases.starting_at(frame),
+            overlap: self.overlap.starting_at(frame),
             ..self.clone()
         }
     }

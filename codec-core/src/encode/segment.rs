@@ -3,7 +3,6 @@
 use super::analysis::Analysis;
 use super::policy::{sparsify, Policy};
 use crate::error::Result;
-use crate::image;
 use crate::quantise::angles::{phase_bits, phase_index};
 use crate::quantise::coefficients::quantise;
 use crate::quantise::levels;
@@ -12,7 +11,7 @@ use codec_format::header::{Header, PhaseKind};
 use codec_format::segment::SegmentCoder;
 use codec_format::symbols::{Kept, Mask, Phases, Segment};
 use core::ops::Range;
-use ndarray::Array2;
+use ndarray::{s, Array2};
 
 /// A segment, and the bytes it takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +49,7 @@ pub fn segment(analysis: &Analysis, index: u32, header: &Header, policy: &Policy
             let mut sparse = sparsify(image.view(), header, policy, index, channel as u8);
             sparse.phases = phases(analysis, channel, range.clone(), header.phase);
             if let Some(coefficients) = analysis.coefficients(channel) {
-                let coefficients = image::frames_of(coefficients, range.clone());
+                let coefficients = coefficients.slice_move(s![range.clone(), ..]);
                 if let Kept::Ridge {
                     thresholds,
                     waveform,
@@ -100,12 +99,15 @@ pub(super) fn frames(analysis: &Analysis, index: u32, header: &Header) -> Range<
 fn image(analysis: &Analysis, channel: usize, range: Range<usize>, header: &Header) -> Array2<f32> {
     let origin = levels::origin(&header.quantiser);
     let above = |x| if x > origin { x - origin } else { 0.0 };
-    image::frames_of(analysis.levels(channel), range).mapv(above)
+    analysis
+        .levels(channel)
+        .slice_move(s![range, ..])
+        .mapv(above)
 }
 
 fn phases(analysis: &Analysis, channel: usize, range: Range<usize>, kind: PhaseKind) -> Phases {
     let bits = phase_bits(kind);
-    let levels = image::frames_of(analysis.levels(channel), range.clone());
+    let levels = analysis.levels(channel).slice_move(s![range.clone(), ..]);
     let mask: Mask = match kind {
         PhaseKind::None => return Phases::default(),
         PhaseKind::All { .. } => Mask::repeat(true, levels.len()),
@@ -114,7 +116,7 @@ fn phases(analysis: &Analysis, channel: usize, range: Range<usize>, kind: PhaseK
             .map(|&x| x >= f32::from(threshold) * levels::UNIT)
             .collect(),
     };
-    let spectra = image::frames_of(analysis.spectra(channel), range);
+    let spectra = analysis.spectra(channel).slice_move(s![range, ..]);
     let angles = spectra
         .iter()
         .zip(mask.iter().by_vals())

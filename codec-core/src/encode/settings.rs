@@ -1,6 +1,7 @@
 //! What an encoder is told: transform, mask policy, quantisers, layers, phases.
 
 use super::policy::Policy;
+use crate::decode::check_segments;
 use crate::error::{Error, Result};
 use codec_format::header::{
     Header, LatticeShape, MaskKind, ModelId, PhaseKind, Quantiser, Signal, Stft, ValueCoding,
@@ -47,9 +48,7 @@ impl Settings {
         if self.segment_frames == 0 {
             return fail("a segment needs at least one frame");
         }
-        if is_too_short(&self.stft, self.segment_frames) {
-            return fail(SHORT_SEGMENTS);
-        }
+        check_segments(&self.stft, self.segment_frames)?;
         if self.step == 0 {
             return fail("value step must be at least 1/8 dB");
         }
@@ -120,13 +119,4 @@ impl Settings {
             waveform: self.waveform,
         }
     }
-}
-
-/// The rule on the length of segments, as errors tell it.
-pub(crate) const SHORT_SEGMENTS: &str = "a segment must be at least as long as n_fft";
-
-/// Whether segments are so short that a decoder, which works segment by segment and looks some transform
-/// lengths around each, would mostly repeat itself.
-pub(crate) fn is_too_short(stft: &Stft, segment_frames: u16) -> bool {
-    u32::from(segment_frames) * u32::from(stft.hop) < u32::from(stft.n_fft)
 }

@@ -1,11 +1,12 @@
 //! Completion of an image that arrives in pieces: the planes enter in the network's units, dense levels come out.
 
 use super::stream::Stream;
+use super::tensor::Tensor;
 use super::Network;
 use crate::planes::Planes;
 use alloc::sync::Arc;
 use codec_format::model::graph::Plane;
-use ndarray::{s, Array2, Axis};
+use ndarray::Array2;
 
 /// A network at work on a stream.
 #[derive(Debug, Clone)]
@@ -13,9 +14,8 @@ pub struct Completion {
     network: Arc<Network>,
     /// Nothing where the network only interpolates.
     stream: Option<Stream>,
-    /// The image from coded frame `start` on, dB above the origin: what interpolation still needs.
-    image: Array2<f32>,
-    start: usize,
+    /// The image, dB above the origin: the coded frames that interpolation still needs.
+    image: Tensor,
     /// Fine frames given out.
     given: usize,
 }
@@ -28,8 +28,7 @@ impl Completion {
         Completion {
             network,
             stream,
-            image: Array2::zeros((0, 0)),
-            start: 0,
+            image: Tensor::new(0, 1, false),
             given: 0,
         }
     }
@@ -44,11 +43,8 @@ impl Completion {
     /// the origin. They lag [`Network::context`] coded frames behind. All planes have as many bins as the first.
     pub fn push(&mut self, planes: &Planes) -> Array2<f32> {
         let (frames, bins) = planes.image.dim();
-        if self.image.ncols() != bins {
-            self.image = Array2::zeros((0, bins));
-        }
-        // Equal bin counts are the caller's promise; unequal ones add nothing.
-        let _ = self.image.append(Axis(0), planes.image.view());
+        self.image.bins = bins;
+        self.image.data.extend(&planes.image);
         if let (Some(stream), Some(graph)) = (&mut self.stream, &self.network.graph) {
             let normalisation = &self.network.normalisation;
             stream.push(graph, frames, bins, |at, out, observed| {
@@ -84,7 +80,7 @@ impl Completion {
     fn collect(&mut self, last: bool) -> Array2<f32> {
         let network = &*self.network;
         let up = network.upsampling;
-        let frames = self.start + self.image.nrows();
+        let frames = self.image.frames().end;
         // Interpolation looks one frame ahead, which the image's last frame cannot.
         let ahead = usize::from(network.residual && up > 1 && !last);
         let mut to = frames.saturating_sub(ahead) * up;
@@ -92,11 +88,12 @@ impl Completion {
             to = to.min(stream.ready(graph).end);
         }
         let range = self.given..to.max(self.given);
-        let mut out = Array2::zeros((range.len(), self.image.ncols()));
+        let mut out = Array2::zeros((range.len(), self.image.bins));
         for (fine, mut row) in range.clone().zip(out.rows_mut()) {
-            let coded = fine / up - self.start;
-            let here = self.image.row(coded);
-            let next = self.image.row((coded + 1).min(self.image.nrows() - 1));
+            let coded = fine / up;
+            let next = (coded + 1).min(frames - 1);
+            let here = self.image.at(coded..coded + 1);
+            let next = self.image.at(next..next + 1);
             let share = (fine % up) as f32 / up as f32;
             for (bin, y) in row.iter_mut().enumerate() {
                 *y = if network.residual {
@@ -119,11 +116,7 @@ impl Completion {
             });
         }
         self.given = range.end;
-        let done = (range.end / up)
-            .saturating_sub(self.start)
-            .min(self.image.nrows());
-        self.image = self.image.slice(s![done.., ..]).to_owned();
-        self.start += done;
+        self.image.drop_before(range.end / up);
         out
     }
 }

@@ -21,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::planes::Planes;
 use alloc::sync::Arc;
 use codec_format::header::Header;
+use codec_format::model::graph::Shape;
 use codec_format::model::{Model, Normalisation};
 use graph::Graph;
 use ndarray::{Array2, Axis};
@@ -34,6 +35,7 @@ pub struct Network {
     /// None where there is no network but the interpolation of its residual.
     graph: Option<Graph>,
     context: usize,
+    stride: usize,
 }
 
 impl Network {
@@ -70,6 +72,7 @@ impl Network {
                 .behind
                 .max(reach.ahead)
                 .max(usize::from(upsampling > 1)),
+            stride: coarsest(shapes),
         }
     }
 
@@ -91,6 +94,7 @@ impl Network {
             upsampling,
             graph: None,
             context: usize::from(upsampling > 1),
+            stride: 1,
         }
     }
 
@@ -106,6 +110,13 @@ impl Network {
         self.context
     }
 
+    /// Coded frames from one point of its coarsest grid to the next, at least one: an image that begins with a multiple
+    /// of them is computed as in the midst of a longer one.
+    #[must_use]
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
+
     /// Completes a whole image: planes of frames x bins in, `frames * upsampling` x bins out, both in dB above
     /// the origin.
     #[must_use]
@@ -116,4 +127,10 @@ impl Network {
         let _ = out.append(Axis(0), completion.finish().view());
         out
     }
+}
+
+/// Coded frames from one point of the coarsest of these grids to the next, at least one.
+fn coarsest(shapes: &[Shape]) -> usize {
+    let steps = shapes.iter().map(|shape| shape.grid.frames.max(0));
+    1 << steps.max().unwrap_or(0)
 }

@@ -339,7 +339,8 @@ proptest! {
     }
 }
 
-/// A change of one frame shows no further than the network says.
+/// A change of one frame shows no further than the network says, and so does a beginning further on, where the grids lie
+/// alike.
 #[test]
 fn nothing_reaches_further_than_the_context() {
     let mut seen = 0;
@@ -351,6 +352,13 @@ fn nothing_reaches_further_than_the_context() {
         let (frames, middle) = (2 * context + 40, context + 20);
         let mut planes = random_planes(&mut draw, frames, 9);
         let before = network.run(&planes);
+        let start = 2 * network.stride();
+        let later = network.run(&part(&planes, start, frames));
+        let same = 2 * (start + context);
+        assert_eq!(
+            later.slice(s![2 * context.., ..]),
+            before.slice(s![same.., ..])
+        );
         planes.background.row_mut(middle).fill(70.0);
         planes.image.row_mut(middle).fill(70.0);
         let after = network.run(&planes);

@@ -146,3 +146,15 @@ fn png(pixels: &[u8], width: u32, height: u32) -> Result<Vec<u8>> {
     writer.finish().map_err(failed)?;
     Ok(bytes)
 }
+
+/// The width and the pixels of a picture that was drawn.
+#[cfg(test)]
+pub(crate) fn read_png(bytes: &[u8]) -> (usize, Vec<[u8; 3]>) {
+    let mut reader = png::Decoder::new(std::io::Cursor::new(bytes))
+        .read_info()
+        .expect("a PNG");
+    let mut pixels = vec![0; reader.output_buffer_size().expect("a size")];
+    let info = reader.next_frame(&mut pixels).expect("pixels");
+    let pixels = pixels.chunks_exact(3).map(|p| [p[0], p[1], p[2]]);
+    (info.width as usize, pixels.collect())
+}

@@ -65,7 +65,7 @@ pub fn choose(
     let excerpts = (0..count)
         .map(|i| {
             let clip = &corpus.clips[(2 * i + 1) * found / (2 * count)];
-            let start = liveliest(&clip.pcm, length);
+            let start = most_active(&clip.pcm, length);
             let pcm = clip.pcm[start..(start + length).min(clip.pcm.len())].to_vec();
             let mut hash = Sha256::new();
             for x in &pcm {
@@ -86,7 +86,7 @@ pub fn choose(
 }
 
 /// Where the `length` samples with the fewest pauses begin; of equal ones the loudest.
-fn liveliest(pcm: &[f32], length: usize) -> usize {
+fn most_active(pcm: &[f32], length: usize) -> usize {
     let energies: Vec<f32> = pcm
         .chunks_exact(FRAME)
         .map(|frame| frame.iter().map(|x| x * x).sum())
@@ -118,9 +118,9 @@ mod tests {
         for (i, x) in pcm[16_000..24_000].iter_mut().enumerate() {
             *x = (i as f32 * 0.3).sin();
         }
-        let start = liveliest(&pcm, 8_000);
+        let start = most_active(&pcm, 8_000);
         assert!(start.abs_diff(16_000) <= FRAME, "{start}");
-        assert!(liveliest(&pcm, 32_000) == 0);
-        assert_eq!(liveliest(&[], 100), 0);
+        assert!(most_active(&pcm, 32_000) == 0);
+        assert_eq!(most_active(&[], 100), 0);
     }
 }

@@ -12,6 +12,7 @@ use codec_format::{Event, Limits, StreamReader};
 use codec_metrics::Measure;
 use codec_train::{Error, Result};
 use ndarray::Array2;
+use serde::{Deserialize, Serialize};
 
 /// A network under the name it has in the report.
 #[derive(Debug, Clone)]
@@ -39,7 +40,7 @@ impl NamedModel {
 }
 
 /// What was measured of one clip, or the means over several. `None` where a measure has no meaning.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Measured {
     /// Bytes of the whole `.sparc` file, without a model.
     pub bytes: Option<f64>,

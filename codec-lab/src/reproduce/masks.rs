@@ -8,10 +8,8 @@ use codec_train::optimise::sampling::Tilt;
 use codec_train::optimise::{genetic, gradient, seeds, Fitness, Problem};
 use codec_train::{Error, Result};
 use ndarray::Array2;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
-
-/// First bytes of a kept search.
-const MAGIC: &[u8; 8] = b"SPARCFD1";
 
 /// How long to search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -98,7 +96,7 @@ impl Effort {
 }
 
 /// What a search found.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Found {
     /// Frames and bins of the image.
     pub shape: (usize, usize),
@@ -130,88 +128,6 @@ impl Found {
         }
         settings
     }
-
-    /// As bytes to keep.
-    #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = MAGIC.to_vec();
-        out.extend((self.shape.0 as u32).to_le_bytes());
-        out.extend((self.shape.1 as u32).to_le_bytes());
-        out.push(
-            u8::from(self.mask.is_some())
-                | u8::from(self.levels.is_some()) << 1
-                | u8::from(self.real.is_some()) << 2
-                | u8::from(self.seed.is_some()) << 3,
-        );
-        if let Some(mask) = &self.mask {
-            out.extend(mask.iter().by_vals().map(u8::from));
-        }
-        let levels = self.levels.iter().flatten();
-        let real = self.real.iter().flatten();
-        out.extend(levels.chain(real).flat_map(|x| x.to_le_bytes()));
-        if let Some((sparsity, seed)) = self.seed {
-            out.extend(sparsity.to_le_bytes());
-            out.extend(seed.to_le_bytes());
-        }
-        out.extend((self.course.len() as u32).to_le_bytes());
-        out.extend(self.course.iter().flatten().flat_map(|x| x.to_le_bytes()));
-        out
-    }
-
-    /// What [`Found::to_bytes`] wrote; `None` for anything else.
-    #[must_use]
-    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let mut rest = bytes.strip_prefix(MAGIC)?;
-        let mut take = |count: usize| -> Option<&[u8]> {
-            let (head, tail) = (rest.get(..count)?, rest.get(count..)?);
-            rest = tail;
-            Some(head)
-        };
-        let int = |b: &[u8]| Some(u32::from_le_bytes(b.try_into().ok()?) as usize);
-        let float = |b: &[u8]| f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
-        let shape = (int(take(4)?)?, int(take(4)?)?);
-        let pixels = shape.0.checked_mul(shape.1)?;
-        let flags = take(1)?[0];
-        let mut found = Found {
-            shape,
-            ..Found::default()
-        };
-        if flags & 1 != 0 {
-            found.mask = Some(take(pixels)?.iter().map(|&b| b != 0).collect());
-        }
-        let mut image = || -> Option<Vec<f32>> {
-            Some(
-                take(pixels.checked_mul(4)?)?
-                    .chunks_exact(4)
-                    .map(float)
-                    .collect(),
-            )
-        };
-        if flags & 2 != 0 {
-            found.levels = Some(Array2::from_shape_vec(shape, image()?).ok()?);
-        }
-        if flags & 4 != 0 {
-            found.real = Some(image()?);
-        }
-        if flags & 8 != 0 {
-            let sparsity = float(take(4)?);
-            found.seed = Some((sparsity, u64::from_le_bytes(take(8)?.try_into().ok()?)));
-        }
-        let count = int(take(4)?)?;
-        let course = take(count.checked_mul(24)?)?;
-        found.course = course
-            .chunks_exact(24)
-            .map(|point| {
-                let number = |i: usize| {
-                    let mut eight = [0; 8];
-                    eight.copy_from_slice(&point[8 * i..8 * i + 8]);
-                    f64::from_le_bytes(eight)
-                };
-                [number(0), number(1), number(2)]
-            })
-            .collect();
-        rest.is_empty().then_some(found)
-    }
 }
 
 /// One search to run.
@@ -227,7 +143,7 @@ pub struct Searcher<'a> {
 }
 
 impl Searcher<'_> {
-    /// Runs a search. `earlier` gives what other searches found for this clip; `report` is told the share done.
+    /// Runs a search. `earlier` gives what other searches found for this clip; `report` is called with the share done.
     ///
     /// # Errors
     /// Whatever the search fails with; [`Error::Config`] where it builds on one that has not run.
@@ -306,7 +222,7 @@ impl Searcher<'_> {
             | Search::GeneticPesq
             | Search::GeneticNoReproduction
             | Search::GeneticInformed => {
-                let evolution = self.bred(&problem, search, report)?;
+                let evolution = self.genetic(&problem, search, report)?;
                 found.course = course(&evolution.history);
                 found.mask = Some(evolution.mask);
             }
@@ -335,8 +251,8 @@ impl Searcher<'_> {
         Ok((found, measured))
     }
 
-    /// A genetic search, gone on with where it was stopped.
-    fn bred(
+    /// A genetic search, resumed where it was stopped.
+    fn genetic(
         &self,
         problem: &Problem,
         search: Search,
@@ -409,35 +325,4 @@ pub fn completed_from_real(
 fn course(history: &[(f64, f64)]) -> Vec<[f64; 3]> {
     let points = history.iter().enumerate();
     points.map(|(at, &(a, b))| [at as f64, a, b]).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_found_is_read_back() {
-        let full = Found {
-            shape: (2, 3),
-            mask: Some(
-                [true, false, true, false, false, true]
-                    .into_iter()
-                    .collect(),
-            ),
-            levels: Some(Array2::from_elem((2, 3), 1.5)),
-            real: Some(vec![0.0, 0.25, 0.5, 1.0, 0.0, 1.0]),
-            seed: Some((0.9, 77)),
-            course: vec![[0.0, 1.0, 2.0], [1.0, 0.5, 2.5]],
-        };
-        let empty = Found {
-            shape: (2, 3),
-            ..Found::default()
-        };
-        for found in [full, empty] {
-            let bytes = found.to_bytes();
-            assert_eq!(Found::from_bytes(&bytes), Some(found));
-            assert_eq!(Found::from_bytes(&bytes[..bytes.len() - 1]), None);
-            assert_eq!(Found::from_bytes(b"SPARCFD1"), None);
-        }
-    }
 }

@@ -3,7 +3,7 @@
 //!
 //! [`run`] takes a few clips through every experiment and returns rows of numbers ([`Row`]) and what figures are
 //! drawn from ([`Pictures`]). Each row that can be a file is one: encoded, written, read back and decoded, its bytes
-//! counted ([`coded`]). What has been measured is kept in a folder ([`store`]), so that a run goes on where it was
+//! counted ([`coded`]). What has been measured is kept in a folder ([`store`]), so that a run resumes where it was
 //! stopped.
 
 pub mod charts;
@@ -171,7 +171,7 @@ pub fn run(options: &Options, on: &mut dyn FnMut(Event<'_>)) -> Result<Report> {
     };
     let mut rows = plan::rows(options.effort.griffin_lim);
     rows.retain(|row| options.sections.contains(&row.section));
-    let mut bench = Bench {
+    let mut run = Run {
         options,
         subjects,
         store,
@@ -189,7 +189,7 @@ pub fn run(options: &Options, on: &mut dyn FnMut(Event<'_>)) -> Result<Report> {
     };
     let mut finished = Vec::new();
     for planned in &rows {
-        let measured = bench.row(planned)?;
+        let measured = run.row(planned)?;
         let row = Row {
             id: planned.id.clone(),
             section: planned.section,
@@ -198,12 +198,12 @@ pub fn run(options: &Options, on: &mut dyn FnMut(Event<'_>)) -> Result<Report> {
             mean: Measured::mean(&measured),
             clips: measured,
         };
-        (bench.on)(Event::Row(&row));
+        (run.on)(Event::Row(&row));
         finished.push(row);
     }
-    let pictures = bench.pictures()?;
-    let readings = readings(&bench.subjects);
-    let resumed = bench.resumed;
+    let pictures = run.pictures()?;
+    let readings = readings(&run.subjects);
+    let resumed = run.resumed;
     Ok(Report {
         clips: clips
             .iter()
@@ -256,7 +256,7 @@ fn readings(subjects: &[Subject<'_>]) -> Vec<Reading> {
 }
 
 /// The run at work.
-struct Bench<'a> {
+struct Run<'a> {
     options: &'a Options,
     subjects: Vec<Subject<'a>>,
     store: Store,
@@ -271,7 +271,7 @@ struct Bench<'a> {
     on: &'a mut dyn FnMut(Event<'_>),
 }
 
-impl Bench<'_> {
+impl Run<'_> {
     /// One row, clip by clip; clips of cheap rows side by side.
     fn row(&mut self, planned: &Planned) -> Result<Vec<Measured>> {
         self.say(&planned.label);
@@ -359,10 +359,7 @@ impl Bench<'_> {
                 &subject.clip.hash,
             ])
         };
-        let kept = self
-            .store
-            .bytes(&name)
-            .and_then(|bytes| Found::from_bytes(&bytes));
+        let kept = self.store.found(&name);
         let known = self.store.get(&name);
         let (done, total) = (self.done, self.total);
         let result = match (kept, known) {
@@ -399,7 +396,7 @@ impl Bench<'_> {
                     checkpoint: self.store.path(&name, "checkpoint"),
                 };
                 let (found, measured) = searcher.run(search, &earlier, &mut report)?;
-                self.store.put_bytes(&name, &found.to_bytes())?;
+                self.store.put_found(&name, &found)?;
                 self.store.put(&name, &measured)?;
                 if let Some(path) = self.store.path(&name, "checkpoint") {
                     // What is not there need not be removed.

@@ -212,22 +212,22 @@ pub fn rows(griffin_lim: usize) -> Vec<Planned> {
         );
     }
 
-    let plain = |start, steps| Method {
+    let method = |start, steps| Method {
         start,
         steps,
         momentum: 0.0,
     };
     let methods = [
-        ("pghi", "PGHI alone".to_owned(), plain(Start::Gradient, 0)),
+        ("pghi", "PGHI alone".to_owned(), method(Start::Gradient, 0)),
         (
             "gl-random",
             format!("Griffin-Lim, {griffin_lim} steps from random phases"),
-            plain(Start::Random(1), griffin_lim),
+            method(Start::Random(1), griffin_lim),
         ),
         (
             "gl-zero",
             format!("Griffin-Lim, {griffin_lim} steps from zero phases"),
-            plain(Start::Zero, griffin_lim),
+            method(Start::Zero, griffin_lim),
         ),
         (
             "decoder",

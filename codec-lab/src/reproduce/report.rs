@@ -1,9 +1,9 @@
 //! The rows as lines, as a Markdown page and as CSV.
 
 use super::charts::Drawn;
-use crate::reproduce::coded::Measured;
 use crate::reproduce::plan::{Section, PHASE_BITS, THRESHOLDS};
 use crate::reproduce::{Options, Report, Row};
+use serde::Serialize;
 use std::fmt::Write;
 
 /// A number with so many digits, or nothing.
@@ -50,37 +50,51 @@ pub fn printed(row: &Row, head: bool) -> String {
 }
 
 /// Every row, its mean and its clips, for programs.
-pub fn csv(report: &Report) -> String {
-    let mut out = String::from(
-        "id,section,clip,seconds,bytes,kbit_s,mse_db2,pesq_wb,pesq_nb,stoi,phases,thesis_mse,thesis_pesq\n",
-    );
-    let exact = |x: Option<f64>| x.map_or_else(String::new, |x| format!("{x}"));
+///
+/// # Errors
+/// None that a writer in memory has: they are passed on nevertheless.
+pub fn csv(report: &Report) -> csv::Result<Vec<u8>> {
+    let mut out = csv::Writer::from_writer(Vec::new());
     for row in &report.rows {
-        let mut line = |clip: &str, m: &Measured| {
-            let _ = writeln!(
-                out,
-                "{},{:?},{},{},{},{},{},{},{},{},{},{},{}",
-                row.id,
-                row.section,
-                clip.replace([',', '"', '\n'], "_"),
-                m.seconds,
-                exact(m.bytes),
-                exact(m.kilobits()),
-                exact(m.mse),
-                exact(m.pesq_wb),
-                exact(m.pesq_nb),
-                exact(m.stoi),
-                exact(m.phases),
-                row.known.mse.unwrap_or_default(),
-                row.known.pesq.unwrap_or_default(),
-            );
-        };
-        line("mean", &row.mean);
-        for ((name, ..), m) in report.clips.iter().zip(&row.clips) {
-            line(name, m);
+        let clips = report.clips.iter().map(|(name, ..)| name.as_str());
+        let all = std::iter::once(("mean", &row.mean)).chain(clips.zip(&row.clips));
+        for (clip, m) in all {
+            out.serialize(Line {
+                id: &row.id,
+                section: format!("{:?}", row.section),
+                clip,
+                seconds: m.seconds,
+                bytes: m.bytes,
+                kbit_s: m.kilobits(),
+                mse_db2: m.mse,
+                pesq_wb: m.pesq_wb,
+                pesq_nb: m.pesq_nb,
+                stoi: m.stoi,
+                phases: m.phases,
+                thesis_mse: row.known.mse,
+                thesis_pesq: row.known.pesq,
+            })?;
         }
     }
-    out
+    out.into_inner().map_err(|e| e.into_error().into())
+}
+
+/// A line of `rows.csv`.
+#[derive(Serialize)]
+struct Line<'a> {
+    id: &'a str,
+    section: String,
+    clip: &'a str,
+    seconds: f64,
+    bytes: Option<f64>,
+    kbit_s: Option<f64>,
+    mse_db2: Option<f64>,
+    pesq_wb: Option<f64>,
+    pesq_nb: Option<f64>,
+    stoi: Option<f64>,
+    phases: Option<f64>,
+    thesis_mse: Option<&'static str>,
+    thesis_pesq: Option<&'static str>,
 }
 
 /// The page. Pictures are linked by their names.
@@ -258,6 +272,7 @@ fn remarks(out: &mut String, report: &Report, section: Section) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reproduce::coded::Measured;
     use crate::reproduce::plan::Known;
     use crate::reproduce::Pictures;
 
@@ -297,12 +312,19 @@ mod tests {
     }
 
     #[test]
-    fn csv_has_a_line_for_every_row_and_clip_and_as_many_cells_as_its_head() {
-        let text = csv(&report());
-        let cells = |line: &str| line.split(',').count();
-        let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines.len(), 1 + 3 * 2);
-        assert!(lines.iter().all(|line| cells(line) == cells(lines[0])));
+    fn csv_has_a_line_for_every_row_and_clip() {
+        let bytes = csv(&report()).unwrap();
+        let mut reader = csv::Reader::from_reader(&bytes[..]);
+        let head = reader.headers().unwrap().clone();
+        let at = |name: &str| head.iter().position(|h| h == name).unwrap();
+        let lines: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>().unwrap();
+        assert_eq!(lines.len(), 3 * 2);
+        for (line, clip) in lines.iter().zip(["mean", "a,b.flac"].iter().cycle()) {
+            assert_eq!(&line[at("clip")], *clip);
+            assert_eq!((&line[at("kbit_s")], &line[at("mse_db2")]), ("4.0", ""));
+        }
+        assert_eq!(&lines[0][at("thesis_pesq")], "2.48");
+        assert_eq!(&lines[5][at("id")], "speech-6k");
     }
 
     #[test]

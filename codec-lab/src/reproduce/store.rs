@@ -1,25 +1,26 @@
-//! What was measured before, kept so that a long run can be stopped and gone on with.
+//! What was measured before, kept so that a long run can be stopped and resumed.
 //!
-//! A folder holds `measured.csv`, one line for every clip and experiment, and one file for every mask that was
+//! A folder holds `measured.csv`, one line for every clip and experiment (key, then the fields of [`Measured`]), and one file for every mask that was
 //! searched for. Keys are SHA-256 over everything the result depends on, so nothing stale is ever taken.
 
 use super::coded::Measured;
+use super::masks::Found;
 use codec_train::{Error, Result};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-/// First line of `measured.csv`.
-const HEAD: &str = "key,bytes,seconds,mse,pesq_wb,pesq_nb,stoi,phases";
+/// The file of what was measured.
+const MEASURED: &str = "measured.csv";
 
 /// Names a result by what it depends on.
 #[must_use]
 pub fn key(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
     // A version of the experiments themselves: raised when one of them changes what it measures.
-    hash.update("sparc reproduce 1");
+    hash.update("sparc reproduce 2");
     for part in parts {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
@@ -41,20 +42,21 @@ impl Store {
     /// [`Error::Io`].
     pub fn open(folder: &Path) -> Result<Self> {
         fs::create_dir_all(folder).map_err(Error::io(folder))?;
-        let path = folder.join("measured.csv");
+        let path = folder.join(MEASURED);
         let mut known = HashMap::new();
-        match fs::read_to_string(&path) {
+        match fs::read(&path) {
             Ok(text) => {
                 // A kill may have cut the last line short.
-                let whole = &text[..text.rfind('\n').map_or(0, |at| at + 1)];
-                known.extend(whole.lines().skip(1).filter_map(parse));
+                let end = text.iter().rposition(|&b| b == b'\n');
+                let whole = &text[..end.map_or(0, |at| at + 1)];
+                let mut lines = csv::ReaderBuilder::new();
+                let mut lines = lines.has_headers(false).from_reader(whole);
+                known.extend(lines.deserialize::<(String, Measured)>().flatten());
                 if whole.len() < text.len() {
                     fs::write(&path, whole).map_err(Error::io(&path))?;
                 }
             }
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                fs::write(&path, format!("{HEAD}\n")).map_err(Error::io(&path))?;
-            }
+            Err(e) if e.kind() == ErrorKind::NotFound => {}
             Err(e) => return Err(Error::io(&path)(e)),
         }
         Ok(Store {
@@ -78,13 +80,20 @@ impl Store {
         let Some(folder) = &self.folder else {
             return Ok(());
         };
-        let path = folder.join("measured.csv");
+        let path = folder.join(MEASURED);
         let mut file = OpenOptions::new()
             .append(true)
             .create(true)
             .open(&path)
             .map_err(Error::io(&path))?;
-        file.write_all(format!("{}\n", line(key, measured)).as_bytes())
+        let mut line = csv::WriterBuilder::new();
+        let mut line = line.has_headers(false).from_writer(Vec::new());
+        let line = line
+            .serialize((key, measured))
+            .map_err(std::io::Error::from)
+            .and_then(|()| line.into_inner().map_err(|e| e.into_error()));
+        // The whole line at once.
+        line.and_then(|line| file.write_all(&line))
             .map_err(Error::io(&path))
     }
 
@@ -95,63 +104,29 @@ impl Store {
         Some(folder.join(format!("{key}.{extension}")))
     }
 
-    /// Bytes kept under a key.
+    /// What a search found, kept under a key.
     #[must_use]
-    pub fn bytes(&self, key: &str) -> Option<Vec<u8>> {
-        fs::read(self.path(key, "mask")?).ok()
+    pub fn found(&self, key: &str) -> Option<Found> {
+        postcard::from_bytes(&fs::read(self.path(key, "mask")?).ok()?).ok()
     }
 
-    /// Keeps bytes under a key; the file appears whole or not at all.
+    /// Keeps what a search found; the file appears whole or not at all.
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn put_bytes(&self, key: &str, bytes: &[u8]) -> Result<()> {
-        let Some(path) = self.path(key, "mask") else {
+    pub fn put_found(&self, key: &str, found: &Found) -> Result<()> {
+        let (Some(folder), Some(path)) = (&self.folder, self.path(key, "mask")) else {
             return Ok(());
         };
-        let part = path.with_extension("part");
-        fs::write(&part, bytes)
-            .and_then(|()| fs::rename(&part, &path))
-            .map_err(Error::io(&path))
+        let bytes = postcard::to_stdvec(found).map_err(|e| Error::Config(e.to_string()))?;
+        let write = || {
+            let mut file = tempfile::NamedTempFile::new_in(folder)?;
+            file.write_all(&bytes)?;
+            file.persist(&path)?;
+            Ok(())
+        };
+        write().map_err(Error::io(&path))
     }
-}
-
-fn line(key: &str, m: &Measured) -> String {
-    let cell = |x: Option<f64>| x.map_or_else(String::new, |x| x.to_string());
-    let cells = [
-        key.to_owned(),
-        cell(m.bytes),
-        m.seconds.to_string(),
-        cell(m.mse),
-        cell(m.pesq_wb),
-        cell(m.pesq_nb),
-        cell(m.stoi),
-        cell(m.phases),
-    ];
-    cells.join(",")
-}
-
-fn parse(line: &str) -> Option<(String, Measured)> {
-    let cells: Vec<&str> = line.split(',').collect();
-    let [key, bytes, seconds, mse, pesq_wb, pesq_nb, stoi, phases] = cells[..] else {
-        return None;
-    };
-    let number = |text: &str| -> Option<Option<f64>> {
-        match text {
-            "" => Some(None),
-            text => text.parse().ok().map(Some),
-        }
-    };
-    let measured = Measured {
-        bytes: number(bytes)?,
-        seconds: seconds.parse().ok()?,
-        mse: number(mse)?,
-        pesq_wb: number(pesq_wb)?,
-        pesq_nb: number(pesq_nb)?,
-        stoi: number(stoi)?,
-        phases: number(phases)?,
-    };
-    Some((key.to_owned(), measured))
 }
 
 #[cfg(test)]
@@ -175,7 +150,7 @@ mod tests {
             let mut store = Store::open(folder.path()).expect("opens");
             assert_eq!(store.get(&name), None);
             store.put(&name, &measured).expect("is kept");
-            store.put_bytes(&name, b"mask").expect("is kept");
+            store.put_found(&name, &found()).expect("is kept");
         }
         // A line cut short by a kill must not be believed.
         let path = folder.path().join("measured.csv");
@@ -188,7 +163,23 @@ mod tests {
         store.put("eeee", &measured).expect("is kept");
         let again = Store::open(folder.path()).expect("opens again");
         assert_eq!(again.get("eeee"), Some(measured));
-        assert_eq!(store.bytes(&name).as_deref(), Some(&b"mask"[..]));
+        assert_eq!(store.found(&name), Some(found()));
+        let path = store.path(&name, "mask").expect("a folder");
+        let bytes = fs::read(&path).expect("is there");
+        fs::write(&path, &bytes[..bytes.len() - 1]).expect("is written");
+        assert_eq!(store.found(&name), None);
+    }
+
+    fn found() -> Found {
+        let mask = [true, false, true, false, false, true];
+        Found {
+            shape: (2, 3),
+            mask: Some(mask.into_iter().collect()),
+            levels: Some(ndarray::Array2::from_elem((2, 3), 1.5)),
+            real: Some(vec![0.0, 0.25, 0.5, 1.0, 0.0, 1.0]),
+            seed: Some((0.9, 77)),
+            course: vec![[0.0, 1.0, 2.0], [1.0, 0.5, 2.5]],
+        }
     }
 
     #[test]

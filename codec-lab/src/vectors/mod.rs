@@ -6,13 +6,14 @@ mod lawful;
 mod pieces;
 mod scene;
 
-use codec_core::{decode::Decoder, error};
-use codec_format::header::{Header, ModelId, PhaseKind};
-use codec_format::model::Model;
+use codec_format::header::{Header, PhaseKind};
 use codec_format::symbols::{Mask, Segment};
-use codec_format::{Error, Event, Limits, StreamReader};
+use codec_format::{Event, Limits, StreamReader};
 use sha2::{Digest, Sha256};
+use sparc::{Decoding, Networks};
 use std::fmt::Write;
+use std::path::Path;
+use std::{fs, io};
 
 /// A stream of the set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,60 +45,47 @@ pub struct Outcome {
     pub sound: Result<String, u8>,
 }
 
-/// Decodes a stream. `model` finds the files of models that are not within it.
-pub fn outcome(bytes: &[u8], model: impl Fn(ModelId) -> Option<Vec<u8>>) -> Outcome {
+/// What this decoder makes of a stream.
+#[must_use]
+pub fn outcome(bytes: &[u8], networks: &Networks) -> Outcome {
     let mut reader = StreamReader::new(&Limits::default());
     reader.push(bytes);
     reader.finish();
-    let (mut segments, mut files) = (Vec::new(), Vec::new());
-    let read = read(&mut reader, &mut segments, &mut files);
-    let header = reader.header().cloned();
-    let symbols = header
-        .as_ref()
-        .map_or_else(Vec::new, |h| serialised(h, &segments));
-    let sound = read.and_then(|total| {
-        let header = header.ok_or(2)?;
-        let model = match header.model {
-            None => None,
-            Some(id) => {
-                let named = files.into_iter().find(|file| ModelId::of(file) == id);
-                let file = named.or_else(|| model(id)).ok_or(6)?;
-                Some(Model::read(&file, &Limits::default()).map_err(|_| 6)?)
-            }
-        };
-        let pcm =
-            decode(&header, model.as_ref(), total, segments).map_err(|error| match error {
-                error::Error::Model { .. } => 6,
-                _ => 4,
-            })?;
-        Ok(hex(&Sha256::digest(pcm)))
-    });
+    let mut segments = Vec::new();
+    let fault = loop {
+        match reader.next_event() {
+            Ok(Some(Event::Segment(segment))) => segments.push(segment),
+            Ok(Some(_)) => {}
+            Ok(None) => break None,
+            Err(error) => break Some(number(&error)),
+        }
+    };
+    let symbols = reader.header().map_or_else(Vec::new, |header| serialised(header, &segments));
+    let decoding = Decoding {
+        networks: networks.clone(),
+        resample: false,
+        ..Decoding::default()
+    };
+    let sound = match (fault, sparc::decode_with(bytes, &decoding)) {
+        (Some(number), _) => Err(number),
+        (None, Ok(decoded)) => {
+            let samples = decoded.pcm.interleaved();
+            let bytes: Vec<u8> = samples.iter().flat_map(|x| x.to_le_bytes()).collect();
+            Ok(hex(&Sha256::digest(bytes)))
+        }
+        (None, Err(sparc::Error::Model(_))) => Err(6),
+        (None, Err(sparc::Error::Limit(_))) => Err(5),
+        (None, Err(_)) => Err(4),
+    };
     Outcome {
         symbols: hex(&Sha256::digest(symbols)),
         sound,
     }
 }
 
-/// Reads a stream to its end: the source samples it has, or the number of its fault.
-fn read(
-    reader: &mut StreamReader,
-    segments: &mut Vec<Segment>,
-    models: &mut Vec<Vec<u8>>,
-) -> Result<u64, u8> {
-    loop {
-        match reader.next_event() {
-            Ok(Some(Event::Segment(segment))) => segments.push(segment),
-            Ok(Some(Event::Model(file))) => models.push(file),
-            Ok(Some(Event::End { total })) => return Ok(total),
-            Ok(Some(_)) => {}
-            Ok(None) => return Err(1),
-            Err(error) => return Err(number(&error)),
-        }
-    }
-}
-
 /// The number of an error (Spec §3.9).
-fn number(error: &Error) -> u8 {
+fn number(error: &codec_format::Error) -> u8 {
+    use codec_format::Error;
     match error {
         Error::Truncated { .. } => 1,
         Error::Corrupt { .. } => 3,
@@ -105,44 +93,6 @@ fn number(error: &Error) -> u8 {
         Error::LimitExceeded { .. } => 5,
         _ => 2,
     }
-}
-
-/// The PCM of a whole stream as bytes, lost segments concealed.
-fn decode(
-    header: &Header,
-    model: Option<&Model>,
-    total: u64,
-    segments: Vec<Segment>,
-) -> error::Result<Vec<u8>> {
-    let mut decoder = Decoder::new(header, model)?;
-    decoder.set_total(total);
-    let mut channels = vec![Vec::new(); usize::from(header.coded.channels)];
-    let mut take = |pieces: Vec<Vec<f32>>| {
-        for (all, piece) in channels.iter_mut().zip(pieces) {
-            all.extend(piece);
-        }
-    };
-    let mut segments = segments.into_iter().peekable();
-    let mut left = header.frames_for(total);
-    let mut index = 0;
-    while left > 0 {
-        let frames = left.min(u64::from(header.segment_frames));
-        take(match segments.next_if(|segment| segment.index == index) {
-            Some(segment) => decoder.push(&segment)?,
-            None => decoder.conceal(frames as usize)?,
-        });
-        left -= frames;
-        index += 1;
-    }
-    take(decoder.finish());
-    let samples = channels.first().map_or(0, Vec::len);
-    Ok((0..samples)
-        .flat_map(|n| {
-            channels
-                .iter()
-                .flat_map(move |channel| channel[n].to_le_bytes())
-        })
-        .collect())
 }
 
 /// The symbols of a stream's segments as bytes (Spec §13).
@@ -192,59 +142,88 @@ pub struct Entry {
     pub outcome: Outcome,
 }
 
+/// The manifest's name.
+pub const MANIFEST: &str = "MANIFEST.tsv";
+
 /// First line of a manifest.
 const COLUMNS: &str = "file\tSHA-256\tsection\tsymbols\tsound";
 
 impl Entry {
     /// The line for a stream.
-    pub fn of(vector: &Vector, model: impl Fn(ModelId) -> Option<Vec<u8>>) -> Self {
+    #[must_use]
+    pub fn of(vector: &Vector, networks: &Networks) -> Self {
         Entry {
             file: vector.file.clone(),
             hash: hex(&Sha256::digest(&vector.bytes)),
             section: vector.section.into(),
-            outcome: outcome(&vector.bytes, model),
+            outcome: outcome(&vector.bytes, networks),
         }
     }
 
     /// What is wrong with these bytes for this line, if anything is.
-    pub fn differs(
-        &self,
-        bytes: &[u8],
-        model: impl Fn(ModelId) -> Option<Vec<u8>>,
-    ) -> Option<&'static str> {
+    #[must_use]
+    pub fn fault(&self, bytes: &[u8], networks: &Networks) -> Option<&'static str> {
         if hex(&Sha256::digest(bytes)) != self.hash {
             return Some("is another file than the manifest's");
         }
-        let found = outcome(bytes, model);
-        match (found.symbols == self.outcome.symbols, found.sound == self.outcome.sound) {
-            (false, _) => Some("gives other symbols"),
-            (true, false) if found.sound.is_ok() && self.outcome.sound.is_ok() => Some("gives other sound"),
-            (true, false) => Some("ends otherwise: sound instead of a fault, a fault instead of sound, or another fault"),
-            (true, true) => None,
+        let found = outcome(bytes, networks);
+        if found.symbols != self.outcome.symbols {
+            return Some("gives other symbols");
+        }
+        match (&self.outcome.sound, &found.sound) {
+            (wanted, found) if wanted == found => None,
+            (Ok(_), Ok(_)) => Some("gives other sound"),
+            (Ok(_), Err(_)) => Some("is not decoded"),
+            (Err(_), Ok(_)) => Some("is decoded, for all its fault"),
+            (Err(_), Err(_)) => Some("is refused for another fault"),
         }
     }
+}
+
+/// Writes all streams and their manifest into a folder.
+///
+/// # Errors
+/// Those of writing files.
+pub fn write(folder: &Path, networks: &Networks) -> io::Result<()> {
+    let vectors = all().map_err(io::Error::other)?;
+    for vector in &vectors {
+        let path = folder.join(&vector.file);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::write(path, &vector.bytes)?;
+    }
+    let lines: Vec<Entry> = vectors.iter().map(|vector| Entry::of(vector, networks)).collect();
+    fs::write(folder.join(MANIFEST), manifest(&lines))
+}
+
+/// Replays the streams of a folder: how many there are, and what is wrong with which.
+///
+/// # Errors
+/// Those of reading files; [`io::ErrorKind::InvalidData`] for a manifest that is none.
+pub fn verify(folder: &Path, networks: &Networks) -> io::Result<(usize, Vec<(String, &'static str)>)> {
+    let text = fs::read_to_string(folder.join(MANIFEST))?;
+    let lines = entries(&text).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "is no manifest"))?;
+    let mut wrong = Vec::new();
+    for line in &lines {
+        let bytes = fs::read(folder.join(&line.file))?;
+        if let Some(fault) = line.fault(&bytes, networks) {
+            wrong.push((line.file.clone(), fault));
+        }
+    }
+    Ok((lines.len(), wrong))
 }
 
 /// A manifest's text.
 #[must_use]
 pub fn manifest(entries: &[Entry]) -> String {
     let mut text = format!("{COLUMNS}\n");
-    for Entry {
-        file,
-        hash,
-        section,
-        outcome,
-    } in entries
-    {
+    for Entry { file, hash, section, outcome } in entries {
         let sound = match &outcome.sound {
             Ok(hash) => hash.clone(),
             Err(number) => format!("error {number}"),
         };
-        let _ = writeln!(
-            text,
-            "{file}\t{hash}\t{section}\t{}\t{sound}",
-            outcome.symbols
-        );
+        let _ = writeln!(text, "{file}\t{hash}\t{section}\t{}\t{sound}", outcome.symbols);
     }
     text
 }
@@ -252,10 +231,7 @@ pub fn manifest(entries: &[Entry]) -> String {
 /// The lines of a manifest; `None` if it is none.
 #[must_use]
 pub fn entries(manifest: &str) -> Option<Vec<Entry>> {
-    let rows = manifest
-        .strip_prefix(COLUMNS)?
-        .lines()
-        .filter(|row| !row.is_empty());
+    let rows = manifest.strip_prefix(COLUMNS)?.lines().filter(|row| !row.is_empty());
     rows.map(|row| {
         let mut cells = row.split('\t').map(String::from);
         Some(Entry {

@@ -294,7 +294,10 @@ impl Builder<'_> {
     fn push(&mut self, op: impl Into<Op>, inputs: &[Operand]) -> Built {
         let op = op.into();
         let shapes: Vec<Shape> = inputs.iter().map(|input| self.shape(*input)).collect();
-        let shape = op.shape(&shapes).map_err(|e| e.to_string())?;
+        let shape = op.shape(&shapes).map_err(|error| match error {
+            codec_format::Error::Usage { what } => what.to_owned(),
+            other => other.to_string(),
+        })?;
         if self.graph.nodes.len() > usize::from(u8::MAX) {
             return Err("the network has too many nodes".into());
         }

@@ -36,10 +36,19 @@ pub struct Blocks {
 }
 
 impl Blocks {
-    /// Begins with frame `start`, which nothing ties to what comes before. The first `covered` bins are the waveform
-    /// layer's; `origin` is in dB.
+    /// Begins a channel. The first `covered` bins are the waveform layer's; `origin` is in dB.
     #[must_use]
-    pub fn new(transform: &Transform, origin: f32, covered: usize, start: usize) -> Self {
+    pub fn new(transform: &Transform, origin: f32, covered: usize) -> Self {
+        Blocks::from_frame(transform, origin, covered, 0)
+    }
+
+    /// Begins the same channel with frame `start`, which nothing ties to what comes before.
+    #[must_use]
+    pub fn starting_at(&self, start: usize) -> Self {
+        Blocks::from_frame(&self.transform, self.origin, self.low.width(), start)
+    }
+
+    fn from_frame(transform: &Transform, origin: f32, covered: usize, start: usize) -> Self {
         Blocks {
             transform: transform.clone(),
             origin,

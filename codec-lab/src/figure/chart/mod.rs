@@ -183,4 +183,68 @@ mod tests {
             (1000, 44 + 5 * 260)
         );
     }
+
+    /// How many pixels of a colour the panel has in its left and its right half.
+    fn halves(panel: Panel, colour: [u8; 3]) -> (usize, usize) {
+        let png = sheet("", &[panel], 1, (600, 300)).expect("draws");
+        let (width, pixels) = crate::figure::read_png(&png);
+        let of = |(i, p): &(usize, &[u8; 3])| **p == colour && i % width > 0;
+        let at = pixels.iter().enumerate().filter(of).map(|(i, _)| i % width);
+        let (left, right): (Vec<usize>, Vec<usize>) = at.partition(|x| *x < 330);
+        (left.len(), right.len())
+    }
+
+    #[test]
+    fn shares_and_levels_are_drawn_to_scale() {
+        let blue = [28, 66, 138];
+        let histogram = |shares: [f64; 2]| {
+            Panel::Histogram(Histogram {
+                range: (0.0, 1.0),
+                shares: shares.to_vec(),
+                ..Histogram::default()
+            })
+        };
+        let (left, right) = halves(histogram([0.99, 0.01]), blue);
+        assert!(left > right && right > 0, "{left} {right}");
+        let (left, right) = halves(histogram([0.01, 0.99]), blue);
+        assert!(left < right && left > 0, "{left} {right}");
+        let image = Array2::from_shape_fn((8, 4), |(frame, _)| if frame < 4 { 0.0 } else { -80.0 });
+        let picture = Panel::Picture(Picture {
+            title: String::new(),
+            image,
+            extent: (1.0, 8.0),
+            levels: Some((-80.0, 0.0)),
+        });
+        // The scale at the right holds every colour: pale has little of its own there, night's half is full.
+        let (left, right) = halves(picture.clone(), [252, 246, 184]);
+        assert!(left > 20 * right.max(1), "{left} {right}");
+        let (left, right) = halves(picture, [6, 6, 26]);
+        assert!(right > 20 * left.max(1), "{left} {right}");
+    }
+
+    #[test]
+    fn a_bar_twice_as_long_has_twice_the_pixels() {
+        let length = |value| {
+            let bar = |value| Bar {
+                label: String::new(),
+                value: Some(value),
+                mark: None,
+            };
+            let png = sheet(
+                "",
+                &[Panel::Bars(Bars {
+                    bars: vec![bar(value), bar(4.0)],
+                    ..Bars::default()
+                })],
+                1,
+                (1200, 300),
+            );
+            let (width, pixels) = crate::figure::read_png(&png.expect("draws"));
+            // Bars are drawn nearly opaque; the upper one stands in the panel's upper half.
+            let blue = |p: &&[u8; 3]| p[2] > p[0] + 60 && p[2] > 100;
+            pixels[..width * (44 + 130)].iter().filter(blue).count() as f64
+        };
+        let ratio = length(2.0) / length(1.0);
+        assert!((ratio - 2.0).abs() < 0.05, "{ratio}");
+    }
 }

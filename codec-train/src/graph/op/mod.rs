@@ -3,10 +3,12 @@
 mod activation;
 mod combine;
 mod convolution;
-mod resample;
+mod pool;
+mod shuffle;
+mod upsample;
 
 use super::{Slope, Value};
-use crate::backend::{Backend, Dims};
+use crate::backend::{Backend, Dims, Window};
 use crate::error::Result;
 use codec_format::model::op::Op;
 
@@ -73,9 +75,9 @@ pub(super) fn forward<B: Backend>(
         Op::Convolution(op) => convolution::forward(op, step, &inputs[0]),
         Op::Activation(op) => activation::forward(op, step, &inputs[0]),
         Op::Combine(op) => combine::forward(*op, step, inputs),
-        Op::Pool(op) => resample::pool(*op, step, &inputs[0]),
-        Op::Upsample(op) => resample::upsample(*op, step, &inputs[0]),
-        Op::Shuffle(op) => resample::shuffle(*op, step, &inputs[0]),
+        Op::Pool(op) => pool::forward(*op, step, &inputs[0]),
+        Op::Upsample(op) => upsample::forward(*op, step, &inputs[0]),
+        Op::Shuffle(op) => shuffle::forward(*op, step, &inputs[0]),
     }
 }
 
@@ -92,8 +94,31 @@ pub(super) fn backward<B: Backend>(
         Op::Convolution(op) => convolution::backward(op, step, &inputs[0], &saved, g, wanted[0]),
         Op::Activation(op) => activation::backward(op, step, &inputs[0], g),
         Op::Combine(op) => combine::backward(*op, step, inputs, g),
-        Op::Pool(op) => resample::pool_backward(*op, step, &inputs[0], &saved, g),
-        Op::Upsample(op) => resample::upsample_backward(*op, step, &inputs[0], g),
-        Op::Shuffle(op) => resample::shuffle_backward(*op, step, &inputs[0], g),
+        Op::Pool(op) => pool::backward(*op, step, &inputs[0], &saved, g),
+        Op::Upsample(op) => upsample::backward(*op, step, &inputs[0], g),
+        Op::Shuffle(op) => shuffle::backward(*op, step, &inputs[0], g),
     }
+}
+
+/// The mask of the pixels made of each.
+fn finer_mask<B: Backend>(
+    window: &Window,
+    step: &Step<'_, B>,
+    input: &Value<B>,
+) -> Result<Option<B::Tensor>> {
+    let out = step.out.with_channels(1);
+    let mask = input.mask.as_ref();
+    mask.map(|mask| step.backend.spread(mask, window, out))
+        .transpose()
+}
+
+/// The gradient of [`finer_mask`].
+fn coarser_mask<B: Backend>(
+    window: &Window,
+    step: &Step<'_, B>,
+    input: &Value<B>,
+    g: Option<B::Tensor>,
+) -> Result<Option<B::Tensor>> {
+    let dims = step.backend.dims(&input.data).with_channels(1);
+    g.map(|g| step.backend.sums(&g, window, dims)).transpose()
 }

@@ -1,20 +1,23 @@
 //! Opus through `ffmpeg`, for comparison.
 
-use crate::fault::Fault;
-use codec_audio::{file as read, wav, Pcm};
+use super::{Error, Result};
+use codec_audio::{file, wav, Pcm};
 use codec_metrics::aligned;
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 /// Whether `ffmpeg` with libopus and `ffprobe` are there.
-pub fn check() -> Result<(), Fault> {
+///
+/// # Errors
+/// [`Error::Missing`] names what is not.
+pub fn check() -> Result<()> {
     let encoders = call("ffmpeg", ["-v", "error", "-encoders"])?;
     call("ffprobe", ["-version"])?;
     if String::from_utf8_lossy(&encoders.stdout).contains("libopus") {
         Ok(())
     } else {
-        Err(Fault::Arguments(
+        Err(Error::Missing(
             "this ffmpeg is built without libopus".into(),
         ))
     }
@@ -22,11 +25,14 @@ pub fn check() -> Result<(), Fault> {
 
 /// A clip through Opus at a target of `bitrate` bits a second (variable rate, tuned for speech): the bytes
 /// of its packets, the container not counted, and what comes out, at the clip's rate.
-pub fn code(clip: &Pcm, bitrate: u32) -> Result<(usize, Pcm), Fault> {
-    let folder = tempfile::tempdir()
-        .map_err(|e| Fault::Output(format!("no folder for Opus: {}", read::reason(&e))))?;
+///
+/// # Errors
+/// [`Error::Program`] where a program fails, [`Error::Missing`] where it is not there.
+pub fn code(clip: &Pcm, bitrate: u32) -> Result<(usize, Pcm)> {
+    let failed = |e: std::io::Error| Error::Program(format!("no place for Opus: {e}"));
+    let folder = tempfile::tempdir().map_err(failed)?;
     let [source, coded, decoded] = ["in.wav", "x.opus", "out.wav"].map(|n| folder.path().join(n));
-    crate::output::write(&source, &wav::write(clip, wav::Depth::Pcm16)?)?;
+    std::fs::write(&source, wav::write(clip, wav::Depth::Pcm16)?).map_err(failed)?;
     let quiet = ["-v", "error", "-y", "-i"].map(OsStr::new);
     let bitrate = bitrate.to_string();
     let encode = [
@@ -51,7 +57,7 @@ pub fn code(clip: &Pcm, bitrate: u32) -> Result<(usize, Pcm), Fault> {
         .chain(["-c:a", "pcm_s16le"].map(OsStr::new))
         .chain([decoded.as_os_str()]);
     call("ffmpeg", arguments)?;
-    let out = read::bytes(&decoded).and_then(read::clip)?;
+    let out = codec_audio::read(&decoded)?;
     let out = out.resampled(clip.rate)?;
     let channels = clip.channels.iter().zip(&out.channels);
     let channels = channels.map(|(x, y)| aligned(x, y)).collect();
@@ -60,7 +66,7 @@ pub fn code(clip: &Pcm, bitrate: u32) -> Result<(usize, Pcm), Fault> {
 }
 
 /// Bytes of all packets of a file.
-fn packets(path: &Path) -> Result<usize, Fault> {
+fn packets(path: &Path) -> Result<usize> {
     let words = [
         "-v",
         "error",
@@ -78,21 +84,18 @@ fn packets(path: &Path) -> Result<usize, Fault> {
 }
 
 /// Runs a program to its end.
-fn call(
-    program: &str,
-    arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
-) -> Result<Output, Fault> {
+fn call(program: &str, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<Output> {
     let output = Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
         .output()
-        .map_err(|e| Fault::Arguments(format!("{program} cannot be run: {}", read::reason(&e))))?;
+        .map_err(|e| Error::Missing(format!("{program} cannot be run: {}", file::reason(&e))))?;
     if output.status.success() {
         return Ok(output);
     }
     let said = String::from_utf8_lossy(&output.stderr);
     let last = said.lines().last().unwrap_or("it does not say why");
-    Err(Fault::Other(format!("{program} failed: {last}")))
+    Err(Error::Program(format!("{program} failed: {last}")))
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
-//! Coarser and finer grids: pooling, repetition, channels made pixels.
+//! Pooling: rectangles of pixels made one; unobserved pixels do not count.
 
 use super::super::accumulate;
 use super::{Back, Forward, Slope, Step, Value};
 use crate::backend::{Backend, Mean, Window};
 use crate::error::Result;
-use codec_format::model::op::{Pool, PoolKind, Shuffle, Upsample};
+use codec_format::model::op::{Pool, PoolKind};
 
 fn mean<B: Backend>(step: &Step<'_, B>) -> Mean {
     Mean {
@@ -13,7 +13,7 @@ fn mean<B: Backend>(step: &Step<'_, B>) -> Mean {
     }
 }
 
-pub(super) fn pool<B: Backend>(
+pub(super) fn forward<B: Backend>(
     op: Pool,
     step: &Step<'_, B>,
     input: &Value<B>,
@@ -39,7 +39,7 @@ pub(super) fn pool<B: Backend>(
     Ok((Value { data, mask }, vec![sums, counts]))
 }
 
-pub(super) fn pool_backward<B: Backend>(
+pub(super) fn backward<B: Backend>(
     op: Pool,
     step: &Step<'_, B>,
     input: &Value<B>,
@@ -75,82 +75,4 @@ pub(super) fn pool_backward<B: Backend>(
         None => in_seen,
     });
     Ok(Back::of_inputs(vec![slope]))
-}
-
-pub(super) fn upsample<B: Backend>(
-    op: Upsample,
-    step: &Step<'_, B>,
-    input: &Value<B>,
-) -> Result<Forward<B>> {
-    let value = Value {
-        data: step
-            .backend
-            .spread(&input.data, &Window::blocks(op.factor), step.out)?,
-        mask: finer_mask(&Window::blocks(op.factor), step, input)?,
-    };
-    Ok((value, Vec::new()))
-}
-
-pub(super) fn upsample_backward<B: Backend>(
-    op: Upsample,
-    step: &Step<'_, B>,
-    input: &Value<B>,
-    g: Slope<B>,
-) -> Result<Back<B>> {
-    let window = Window::blocks(op.factor);
-    let g_data = step.gradient(g.data)?;
-    let dims = step.backend.dims(&input.data);
-    Ok(Back::of_inputs(vec![Slope {
-        data: Some(step.backend.sums(&g_data, &window, dims)?),
-        mask: coarser_mask(&window, step, input, g.mask)?,
-    }]))
-}
-
-pub(super) fn shuffle<B: Backend>(
-    op: Shuffle,
-    step: &Step<'_, B>,
-    input: &Value<B>,
-) -> Result<Forward<B>> {
-    let value = Value {
-        data: step.backend.shuffle(&input.data, op.factor, step.out)?,
-        mask: finer_mask(&Window::blocks(op.factor), step, input)?,
-    };
-    Ok((value, Vec::new()))
-}
-
-pub(super) fn shuffle_backward<B: Backend>(
-    op: Shuffle,
-    step: &Step<'_, B>,
-    input: &Value<B>,
-    g: Slope<B>,
-) -> Result<Back<B>> {
-    let g_data = step.gradient(g.data)?;
-    let dims = step.backend.dims(&input.data);
-    Ok(Back::of_inputs(vec![Slope {
-        data: Some(step.backend.unshuffle(&g_data, op.factor, dims)?),
-        mask: coarser_mask(&Window::blocks(op.factor), step, input, g.mask)?,
-    }]))
-}
-
-/// The mask of the pixels made of each.
-fn finer_mask<B: Backend>(
-    window: &Window,
-    step: &Step<'_, B>,
-    input: &Value<B>,
-) -> Result<Option<B::Tensor>> {
-    let out = step.out.with_channels(1);
-    let mask = input.mask.as_ref();
-    mask.map(|mask| step.backend.spread(mask, window, out))
-        .transpose()
-}
-
-/// The gradient of [`finer_mask`].
-fn coarser_mask<B: Backend>(
-    window: &Window,
-    step: &Step<'_, B>,
-    input: &Value<B>,
-    g: Option<B::Tensor>,
-) -> Result<Option<B::Tensor>> {
-    let dims = step.backend.dims(&input.data).with_channels(1);
-    g.map(|g| step.backend.sums(&g, window, dims)).transpose()
 }

@@ -1,0 +1,32 @@
+//! Channels made pixels.
+
+use super::{coarser_mask, finer_mask, Back, Forward, Slope, Step, Value};
+use crate::backend::{Backend, Window};
+use crate::error::Result;
+use codec_format::model::op::Shuffle;
+
+pub(super) fn forward<B: Backend>(
+    op: Shuffle,
+    step: &Step<'_, B>,
+    input: &Value<B>,
+) -> Result<Forward<B>> {
+    let value = Value {
+        data: step.backend.shuffle(&input.data, op.factor, step.out)?,
+        mask: finer_mask(&Window::blocks(op.factor), step, input)?,
+    };
+    Ok((value, Vec::new()))
+}
+
+pub(super) fn backward<B: Backend>(
+    op: Shuffle,
+    step: &Step<'_, B>,
+    input: &Value<B>,
+    g: Slope<B>,
+) -> Result<Back<B>> {
+    let g_data = step.gradient(g.data)?;
+    let dims = step.backend.dims(&input.data);
+    Ok(Back::of_inputs(vec![Slope {
+        data: Some(step.backend.unshuffle(&g_data, op.factor, dims)?),
+        mask: coarser_mask(&Window::blocks(op.factor), step, input, g.mask)?,
+    }]))
+}
