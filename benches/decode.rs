@@ -3,86 +3,63 @@
 
 mod support;
 
+use codec_core::decode::dense_images;
 use codec_core::decode::phases;
-use codec_core::decode::{dense_images, Decoder};
-use codec_core::encode::{Clip, Encoding, Settings, Target};
+use codec_core::encode::Target;
 use codec_core::transform::stft::Transform;
-use codec_format::limits::Limits;
-use codec_format::model::Model;
-use codec_format::{Event, StreamReader};
+use codec_format::symbols::Segment;
 use criterion::Criterion;
+use sparc::{Decoding, Effort, Networks, Options, Pcm, Plan, Stream};
 use std::hint::black_box;
-use support::{criterion, default_model, voice, whole, RealTime, RATE, SECONDS, SOURCE};
+use support::{criterion, voice, whole, RealTime, RATE, SECONDS};
 
-const TOTAL: u64 = SECONDS as u64 * RATE as u64;
 const BITRATE: u32 = 6_000;
 
-fn encoded(pcm: &[Vec<f32>], target: Target) -> Encoding {
-    let clip = Clip {
-        channels: pcm,
-        source: SOURCE,
-        total_samples: TOTAL,
+/// The speech profile with its network and no choice of settings.
+fn plan(target: Target) -> Plan {
+    let options = Options {
+        effort: Effort::Fast,
+        ..Options::bitrate(BITRATE)
     };
-    let encoding = clip.encode(target, &Settings::speech_at(BITRATE), None);
-    encoding.expect("the clip encodes")
-}
-
-fn file(encoding: &Encoding) -> Vec<u8> {
-    encoding.file(None).expect("good symbols")
-}
-
-/// Bytes to PCM, or to nothing where `decoder` is `None`: reading alone.
-fn read(file: &[u8], with_sound: bool, model: Option<&Model>) -> usize {
-    let mut reader = StreamReader::new(&Limits::default());
-    reader.push(file);
-    reader.finish();
-    let mut decoder: Option<Decoder> = None;
-    let mut samples = 0;
-    let count = |pcm: Vec<Vec<f32>>| black_box(pcm).first().map_or(0, Vec::len);
-    while let Some(event) = reader.next_event().expect("a good stream") {
-        match event {
-            Event::Header(header) if with_sound => {
-                decoder = Some(Decoder::new(&header, model).expect("the model fits"));
-            }
-            Event::Segment(segment) => match &mut decoder {
-                Some(decoder) => samples += count(decoder.push(&segment).expect("in order")),
-                None => drop(black_box(segment)),
-            },
-            _ => {}
-        }
+    Plan {
+        target,
+        ..options.plan(1).expect("sound options")
     }
-    samples + decoder.map_or(0, |decoder| count(decoder.finish()))
+}
+
+fn encoded(pcm: &Pcm, target: Target) -> Vec<u8> {
+    plan(target).encode(pcm).expect("the clip encodes").bytes
+}
+
+fn interpolated() -> Decoding {
+    Decoding {
+        networks: Networks::none(),
+        ..Decoding::default()
+    }
 }
 
 fn ends(c: &mut Criterion<RealTime>) {
-    let pcm = vec![voice()];
-    let encoding = encoded(&pcm, Target::Bitrate(BITRATE));
-    let stream = file(&encoding);
-    let model = default_model();
+    let pcm = Pcm::from_mono(RATE, voice());
+    let stream = encoded(&pcm, Target::Bitrate(BITRATE));
     println!(
         "{} bytes, {} bit/s",
         stream.len(),
         8 * stream.len() / SECONDS
     );
+    let decoded = |decoding: &Decoding| {
+        let decoded = sparc::decode_with(&stream, decoding).expect("a good stream");
+        assert_eq!(decoded.pcm.len(), pcm.len());
+    };
     let mut group = c.benchmark_group("end-to-end");
     group.throughput(whole());
-    group.bench_function("encode", |b| {
-        b.iter(|| file(&encoded(&pcm, Target::Settings)))
-    });
+    group.bench_function("encode", |b| b.iter(|| encoded(&pcm, Target::Settings)));
     group.bench_function("encode-to-bitrate", |b| {
-        b.iter(|| file(&encoded(&pcm, Target::Bitrate(BITRATE))))
+        b.iter(|| encoded(&pcm, Target::Bitrate(BITRATE)))
     });
     group.bench_function("decode-interpolated", |b| {
-        b.iter(|| assert_eq!(read(&stream, true, None) as u64, TOTAL))
+        b.iter(|| decoded(&interpolated()))
     });
-    match &model {
-        Some(model) => {
-            group.bench_function("decode", |b| {
-                b.iter(|| assert_eq!(read(&stream, true, Some(model)) as u64, TOTAL))
-            });
-        }
-        None => println!("models/speech.sparcmodel is missing: no `decode`, no `network`"),
-    }
+    group.bench_function("decode", |b| b.iter(|| decoded(&Decoding::default())));
     group.finish();
 }
 
@@ -98,20 +75,20 @@ fn rebuild(transform: &Transform, magnitudes: ndarray::ArrayView2<'_, f32>) {
 }
 
 fn stages(c: &mut Criterion<RealTime>) {
-    let encoding = encoded(&[voice()], Target::Bitrate(BITRATE));
-    let stream = file(&encoding);
-    let model = default_model();
-    let header = &encoding.header;
+    let pcm = Pcm::from_mono(RATE, voice());
+    let bytes = encoded(&pcm, Target::Bitrate(BITRATE));
+    let read = || Stream::read(&bytes, &Decoding::default()).expect("a good stream");
+    let stream = read();
+    let header = &stream.header;
+    let segments: Vec<Segment> = stream.segments.iter().flatten().cloned().collect();
+    let model = stream.network.as_ref().map(|network| &network.model);
     let mut group = c.benchmark_group("stages");
     group.throughput(whole());
-    group.bench_function("symbols", |b| b.iter(|| read(&stream, false, None)));
-    let completed =
-        |model| dense_images(header, model, &encoding.segments).expect("the model fits");
+    group.bench_function("symbols", |b| b.iter(&read));
+    let completed = |model| dense_images(header, model, &segments).expect("the network fits");
     group.bench_function("interpolation", |b| b.iter(|| completed(None)));
-    if let Some(model) = &model {
-        group.bench_function("network", |b| b.iter(|| completed(Some(model))));
-    }
-    let (images, hop) = completed(model.as_ref());
+    group.bench_function("network", |b| b.iter(|| completed(model)));
+    let (images, hop) = completed(model);
     let magnitudes = images[0].mapv(|level| 10f32.powf(level / 20.0));
     let transform = Transform::new(&header.stft, hop).expect("a supported transform");
     group.bench_function("phase", |b| {

@@ -7,7 +7,7 @@ use codec_core::encode::{Policy, Settings};
 use codec_core::network::Network;
 use codec_core::planes::Planes;
 use codec_core::transform::stft::Transform;
-use codec_format::header::{Stft, WindowKind};
+use codec_format::header::{Signal, Stft, WindowKind};
 use codec_format::limits::Limits;
 use codec_format::model::graph::{Extent, Graph, Operand, Plane};
 use codec_format::model::op::{Activation, Convolution, ConvolutionKind};
@@ -17,7 +17,7 @@ use codec_format::symbols::Segment;
 use criterion::{Criterion, Throughput};
 use std::hint::black_box;
 use std::sync::Arc;
-use support::{criterion, voice, whole, RealTime, RATE, SOURCE};
+use support::{criterion, voice, whole, RealTime, RATE};
 
 /// A network of three convolutions: from the values plane to `channels`, to `channels` (perhaps each on its own), to one.
 fn network(kind: ConvolutionKind, channels: u16, size: u8, depthwise: bool) -> Arc<Network> {
@@ -127,6 +127,10 @@ fn symbols(c: &mut Criterion<RealTime>) {
         Transform::new(&base.stft, usize::from(base.stft.hop)).expect("a supported transform");
     let spectra = transform.spectra(&pcm, 0, 0, 64);
     let origin = -400i16;
+    let source = Signal {
+        rate: RATE,
+        channels: 1,
+    };
     let image = codec_core::transform::stft::log_power(&spectra)
         .mapv(|x| (x - f32::from(origin) * 0.125).max(0.0));
     let mut group = c.benchmark_group("symbols");
@@ -145,7 +149,7 @@ fn symbols(c: &mut Criterion<RealTime>) {
             policy: policy.clone(),
             ..base.clone()
         };
-        let header = settings.header(SOURCE, None, origin, None);
+        let header = settings.header(source, None, origin, None);
         let sparse = || sparsify(image.view(), &header, &policy, 0, 0);
         group.bench_function(format!("policy-{name}"), |b| b.iter(|| black_box(sparse())));
         let coder = SegmentCoder::new(&header, &Limits::default()).expect("a good header");

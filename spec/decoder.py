@@ -1290,84 +1290,221 @@ def completed(h, model, images):
 
 
 class Model:
+    """A model file; only its completion is kept."""
+
     def __init__(self, data):
         rule(data[:8] == b"\x8bSPM\r\n\x1a\n", "model signature")
-        at, self.layers = 8, []
-        while at < len(data):
+        at, kind, bodies = 8, None, []
+        while kind != 0x14:
+            first = at == 8
             kind, body, at = chunk_at(data, at)
-            b = Bytes(body)
+            rule(first == (kind == 0x11), "place of MHDR")
+            rule(kind in (0x11, 0x12, 0x14) or kind & 128, "unknown critical chunk", UNSUPPORTED)
             if kind == 0x11:
-                b.u8()
-                self.rate, self.transform, self.window, self.hop, self.up = b.varint(), b.u8(), b.varint(), b.varint(), b.u8()
-                self.offset, self.scale, self.residual = b.f32(), b.f32(), b.u8() == 1
+                analysis = self.header(Bytes(body))
             elif kind == 0x12:
-                self.layers.append(self.layer(b))
+                bodies.append(body)
+        rule(at == len(data) and not body, "end of the model")
+        rule(len(bodies) == self.count + analysis and self.count > 0, "number of nodes")
+        self.nodes = [node(Bytes(body)) for body in bodies[:self.count]]
+        self.up = self.upsampling()
 
-    def layer(self, b):
-        sparse, sources = b.u8() == 1, [b.u8() for _ in range(b.varint())]
-        skip, kb, kf, inputs, outputs, activation, coding = b.u8(), b.u8(), b.u8(), b.varint(), b.varint(), b.u8(), b.u8()
-        each, shape = inputs * kb * kf, (outputs, inputs, kb, kf)
-        if coding == 2:
-            weights = []
-            for _ in range(outputs):
-                scale = b.f32()
-                weights.append(np.frombuffer(b.take(each), np.int8).astype(f32) * scale)
-            weights = np.concatenate(weights)
-        else:
-            weights = np.frombuffer(b.take(each * outputs * (4, 2)[coding]), ("<f4", "<f2")[coding]).astype(f32)
-        floats = lambda: np.frombuffer(b.take(4 * outputs), "<f4").astype(f32)
-        return sparse, sources, skip, weights.reshape(shape), floats(), activation, floats() if activation == 2 else None
+    def header(self, b):
+        version = b.u8()
+        rule(version >> 4 == 1, "model version", UNSUPPORTED)
+        self.rate, transform = b.varint(), b.u8()
+        self.transform = transform & 127
+        self.window = 1 << (transform & 15) if transform & 128 else b.varint()
+        self.hop = b.varint()
+        self.offset, self.scale, residual = b.f32(), b.f32(), b.u8()
+        rule(np.isfinite(self.offset) and np.isfinite(self.scale) and self.scale > 0 and residual < 2, "normalisation")
+        self.residual = residual == 1
+        self.count, analysis = b.u8(), b.u8()
+        if version & 15 == 0:
+            b.end()
+        return analysis
+
+    def fits(self, h):
+        return (self.rate, self.transform, self.window, self.hop) == (
+            h.rate, h.n.bit_length() - 1 | h.sine << 4, h.window, h.hop)
+
+    def upsampling(self):
+        steps = []
+        for run, inputs in self.nodes:
+            steps.append(run.step(max(steps[i] if i < 128 else 0 for i in inputs)))
+        return 1 << -steps[-1]
 
     def run(self, values, image, background, mask):
-        """frames x up x bins"""
+        """§8.3: coded frames x fine frames of each x bins."""
         norm = lambda x: (x - self.offset) / self.scale
-        given = [np.where(mask == 1, norm(values), f32(0)), norm(image), norm(background), mask]
-        outs, seen = [], []
-        everywhere = np.ones(mask.shape, bool)
-        for sparse, sources, skip, weights, bias, activation, slopes in self.layers:
-            pick = lambda s: (outs[s], seen[s]) if s < 128 else (given[s - 128][..., None], mask == 1 if s == 128 else everywhere)
-            inputs = [pick(s) for s in sources]
-            if not sparse:
-                inputs = [(np.concatenate([x for x, _ in inputs], 2), everywhere)]
-            o, _, kb, kf = weights.shape
-            result, first, union = np.zeros(mask.shape + (o,), f32), 0, np.zeros(mask.shape, bool)
-            for x, observed in inputs:
-                part = weights[:, first:first + x.shape[2]]
-                first += x.shape[2]
-                if sparse:
-                    x = np.where(observed[..., None], x, f32(0))
-                total = convolve(x, part)
-                if not sparse:
-                    result = result + total * f32(1)
-                    continue
-                count = windows(observed.astype(np.int64), kb, kf)
-                factor = np.where(count > 0, f32(kb * kf) / np.maximum(count, 1).astype(f32), f32(0))
-                result = result + total * factor[..., None]
-                union |= count > 0
-            result = result + bias
-            if skip != 255:
-                result = result + outs[skip]
-            if activation:
-                result = np.where(result > 0, result, result * slopes if activation == 2 else f32(0))
-            outs.append(result)
-            seen.append(union if sparse else everywhere)
-        return np.moveaxis(outs[-1], 2, 1)
+        kept, everywhere = mask == 1, np.ones(mask.shape, bool)
+        planes = [np.where(kept, norm(values), f32(0)), norm(image), norm(background), mask]
+        given = {128 + i: (x[..., None], everywhere, (0, 0)) for i, x in enumerate(planes)}
+        given[128] = given[128][0], kept, (0, 0)
+        for n, (op, inputs) in enumerate(self.nodes):
+            given[n] = op.run([given[i] for i in inputs], mask.shape)
+        out = given[len(self.nodes) - 1][0]
+        return out.reshape(mask.shape[0], -1, mask.shape[1])
 
 
-def convolve(x, weights):
-    (frames, bins, inputs), (o, _, kb, kf) = x.shape, weights.shape
-    padded = np.pad(x, ((kf // 2, kf // 2), (kb // 2, kb // 2), (0, 0)))
-    total = np.zeros((frames, bins, o), f32)
-    for f in range(kf):
-        for b in range(kb):
-            for i in range(inputs):
-                total += padded[f:f + frames, b:b + bins, i, None] * weights[:, i, b, f]
-    return total
+def node(b):
+    """An operation and the numbers of its inputs (§7.4)."""
+    kind = b.u8()
+    inputs = list(b.take(b.u8()))
+    rule(1 <= kind <= 6, "operation", UNSUPPORTED)
+    op = (Convolution, Activation, Combination, Pool, Upsampling, Shuffle)[kind - 1](b)
+    b.end()
+    return op, inputs
 
 
-def windows(x, kb, kf):
-    padded = np.pad(x, ((kf // 2, kf // 2), (kb // 2, kb // 2)))
-    return sum(padded[f:f + x.shape[0], b:b + x.shape[1]] for f in range(kf) for b in range(kb))
+def sides(shape, exponents):
+    """Frames and bins of a grid (§8.3)."""
+    (frames, bins), (bin_step, step) = shape, exponents
+    return frames << -step if step < 0 else -(-frames >> step), -(-bins >> bin_step)
+
+
+def log2(x):
+    return x.bit_length() - 1
+
+
+class Convolution:
+    """§8.4"""
+
+    def __init__(self, b):
+        self.sparse, self.kernel, self.stride, self.dilation = b.u8() == 1, b.take(2), b.take(2), b.take(2)
+        self.groups, inputs, self.outputs, coding = b.varint(), b.varint(), b.varint(), b.u8()
+        rule(coding < 3, "coding of weights", UNSUPPORTED)
+        rule(self.groups and inputs % self.groups == 0 and self.outputs % self.groups == 0, "groups")
+        self.inputs = inputs // self.groups
+        each = self.inputs * self.kernel[0] * self.kernel[1]
+        if coding == 2:
+            rows = [b.f32() * np.frombuffer(b.take(each), np.int8).astype(f32) for _ in range(self.outputs)]
+            weights = np.concatenate(rows)
+        else:
+            raw = b.take(each * self.outputs * (4, 2)[coding])
+            weights = np.frombuffer(raw, ("<f4", "<f2")[coding]).astype(f32)
+        self.weights = weights.reshape(self.outputs, self.inputs, *self.kernel)
+        self.bias = np.frombuffer(b.take(4 * self.outputs), "<f4").astype(f32)
+        rule(np.isfinite(self.weights).all() and np.isfinite(self.bias).all(), "weights")
+
+    def step(self, step):
+        return step + log2(self.stride[1])
+
+    def run(self, inputs, shape):
+        (x, seen, (bin_step, step)), = inputs
+        (g, f), (dg, df), (sg, sf) = self.kernel, self.dilation, self.stride
+        exponents = bin_step + log2(sg), step + log2(sf)
+        frames, bins = sides(shape, exponents)
+        if not self.sparse:
+            seen = np.ones(x.shape[:2], bool)
+        # Zeros around the image, as far as any kernel reaches.
+        after = f * df + sf, g * dg + sg
+        x = np.pad(np.where(seen[..., None], x, f32(0)), ((f // 2 * df, after[0]), (g // 2 * dg, after[1]), (0, 0)))
+        inside = np.pad(seen.astype(np.int64), ((f // 2 * df, after[0]), (g // 2 * dg, after[1])))
+        total, count = np.zeros((frames, bins, self.outputs), f32), np.zeros((frames, bins), np.int64)
+        group = np.arange(self.outputs) // (self.outputs // self.groups)
+        for v in range(f):
+            for u in range(g):
+                at = (slice(v * df, v * df + (frames - 1) * sf + 1, sf), slice(u * dg, u * dg + (bins - 1) * sg + 1, sg))
+                count += inside[at]
+                here = x[at]
+                for i in range(self.inputs):
+                    total += here[..., group * self.inputs + i] * self.weights[:, i, u, v]
+        factor = f32(1)
+        if self.sparse:
+            area = f32(f * g)
+            factor = np.where(count > 0, area / np.maximum(count, 1).astype(f32), f32(0))[..., None]
+        return total * factor + self.bias, count > 0 if self.sparse else np.ones((frames, bins), bool), exponents
+
+
+class Activation:
+    """§8.5"""
+
+    def __init__(self, b):
+        kind = b.u8()
+        rule(kind in (1, 2), "activation", UNSUPPORTED)
+        self.slopes = np.frombuffer(b.take(4 * b.varint()), "<f4").astype(f32) if kind == 2 else None
+
+    def step(self, step):
+        return step
+
+    def run(self, inputs, _):
+        (x, seen, grid), = inputs
+        return np.where(x > 0, x, f32(0) if self.slopes is None else x * self.slopes), seen, grid
+
+
+class Combination:
+    """§8.6"""
+
+    def __init__(self, b):
+        self.concatenate = b.u8()
+        rule(self.concatenate < 2, "combination", UNSUPPORTED)
+
+    def step(self, step):
+        return step
+
+    def run(self, inputs, _):
+        xs = [x for x, _, _ in inputs]
+        seen = np.logical_or.reduce([seen for _, seen, _ in inputs])
+        out = np.concatenate(xs, 2) if self.concatenate else sum(xs[1:], xs[0])
+        return out, seen, inputs[0][2]
+
+
+class Pool:
+    """§8.7"""
+
+    def __init__(self, b):
+        self.maximum, self.factor = b.u8(), b.take(2)
+        rule(self.maximum < 2, "pool", UNSUPPORTED)
+
+    def step(self, step):
+        return step + log2(self.factor[1])
+
+    def run(self, inputs, shape):
+        (x, seen, (bin_step, step)), = inputs
+        pg, pf = self.factor
+        exponents = bin_step + log2(pg), step + log2(pf)
+        frames, bins = sides(shape, exponents)
+        room = (0, frames * pf - x.shape[0]), (0, bins * pg - x.shape[1])
+        x, seen = np.pad(x, room + ((0, 0),)), np.pad(seen, room)
+        out, n = np.zeros((frames, bins, x.shape[2]), f32), np.zeros((frames, bins), np.int64)
+        for v in range(pf):
+            for u in range(pg):
+                y, there = x[v::pf, u::pg], seen[v::pf, u::pg]
+                more = np.maximum(out, y) if self.maximum else out + y
+                out = np.where(there[..., None], np.where((n > 0)[..., None], more, y), out)
+                n += there
+        if not self.maximum:
+            out = np.where((n > 0)[..., None], out / np.maximum(n, 1).astype(f32)[..., None], f32(0))
+        return out, n > 0, exponents
+
+
+class Upsampling:
+    """§8.8"""
+
+    def __init__(self, b):
+        self.factor = b.take(2)
+
+    def step(self, step):
+        return step - log2(self.factor[1])
+
+    def run(self, inputs, shape):
+        (x, seen, (bin_step, step)), = inputs
+        exponents = bin_step - log2(self.factor[0]), step - log2(self.factor[1])
+        frames, bins = sides(shape, exponents)
+        at = np.ix_(np.arange(frames) // self.factor[1], np.arange(bins) // self.factor[0])
+        return x[at], seen[at], exponents
+
+
+class Shuffle(Upsampling):
+    """§8.9"""
+
+    def run(self, inputs, shape):
+        (pg, pf), channels = self.factor, inputs[0][0].shape[2]
+        x, seen, exponents = super().run(inputs, shape)
+        t, k = np.arange(x.shape[0])[:, None, None], np.arange(x.shape[1])[None, :, None]
+        c = np.arange(channels // (pg * pf))[None, None, :]
+        return np.take_along_axis(x, (c * pg + k % pg) * pf + t % pf, 2), seen, exponents
 
 
 # ---------------------------------------------------------------- §3 container
@@ -1512,6 +1649,7 @@ def sound(stream, models=()):
             model = Model(model)
         except Fault as fault:
             raise Fault(MODEL_FAULT, "model: %s" % fault)
+        rule(model.fits(h), "model of another rate or transform", MODEL_FAULT)
     channels = []
     for channel in range(h.channels):
         images, left = [], h.frames_of(stream.total)

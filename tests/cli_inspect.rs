@@ -143,7 +143,7 @@ fn every_help_tells_the_exit_codes() {
         (!name.is_empty() && name != "help").then_some(name)
     });
     let names: Vec<&str> = names.collect();
-    assert_eq!(names.len(), if cfg!(feature = "train") { 12 } else { 7 });
+    assert_eq!(names.len(), if cfg!(feature = "train") { 14 } else { 9 });
     for name in names {
         let help = sparc(&[name, "--help"]).ok().text();
         assert!(help.contains(&format!("Usage: sparc {name}")), "{help}");

@@ -22,7 +22,9 @@ fn copy(from: &Path, to: &Path) {
 
 #[test]
 fn every_stream_still_gives_what_the_manifest_says() {
-    let text = sparc(&["verify", arg(&repository("spec/vectors"))]).ok().text();
+    let text = sparc(&["verify", arg(&repository("spec/vectors"))])
+        .ok()
+        .text();
     assert!(text.contains("streams as they should be"), "{text}");
 }
 
@@ -85,7 +87,10 @@ fn what_differs_is_named() {
         ("baseline/packed.sparc", "is decoded, for all its fault"),
         ("faulty/empty.sparc", "is not decoded"),
         ("faulty/rate-low.sparc", "is refused for another fault"),
-        ("baseline/stereo.sparc", "is another file than the manifest's"),
+        (
+            "baseline/stereo.sparc",
+            "is another file than the manifest's",
+        ),
     ] {
         let line = complaints.lines().find(|line| line.contains(file));
         assert!(line.is_some_and(|line| line.contains(what)), "{complaints}");

@@ -1,4 +1,4 @@
-//! Panics: one line and an exit code where they are our own fault, contained where they are a parser's.
+//! Panics of parsers that meet whatever bytes they are given: contained, and silent.
 
 use std::cell::Cell;
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -7,29 +7,13 @@ thread_local! {
     static CONTAINED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Makes a panic print one line in the form of every other error, unless it is [`contained`].
-pub fn install() {
-    std::panic::set_hook(Box::new(|info| {
-        if CONTAINED.get() {
-            return;
-        }
-        let what = info.payload();
-        let what = what
-            .downcast_ref::<&str>()
-            .copied()
-            .or(what.downcast_ref::<String>().map(String::as_str));
-        let place = info
-            .location()
-            .map_or(String::new(), |l| format!(" at {}:{}", l.file(), l.line()));
-        eprintln!(
-            "sparc: internal error: {}{place}; please report it",
-            what.unwrap_or("unknown")
-        );
-    }));
+/// Whether a panic on this thread will be contained: a panic hook should then say nothing.
+pub fn are_contained() -> bool {
+    CONTAINED.get()
 }
 
 /// The result of `work`, or `None` if it panicked.
-pub fn contained<T>(work: impl FnOnce() -> T) -> Option<T> {
+pub(crate) fn contained<T>(work: impl FnOnce() -> T) -> Option<T> {
     let before = CONTAINED.replace(true);
     let result = catch_unwind(AssertUnwindSafe(work));
     CONTAINED.set(before);
@@ -38,11 +22,13 @@ pub fn contained<T>(work: impl FnOnce() -> T) -> Option<T> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
     fn a_contained_panic_is_none() {
-        super::install();
-        assert_eq!(super::contained(|| 3), Some(3));
+        assert_eq!(contained(are_contained), Some(true));
         let empty: [u8; 0] = [];
-        assert_eq!(super::contained(|| empty[std::hint::black_box(0)]), None);
+        assert_eq!(contained(|| empty[std::hint::black_box(0)]), None);
+        assert!(!are_contained());
     }
 }

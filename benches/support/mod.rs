@@ -1,11 +1,5 @@
 //! What both benchmarks share: a signal like speech, the default network, and speed as a multiple of real time.
 
-#![allow(dead_code, reason = "each benchmark uses its own part of this")]
-
-use codec_core::encode::Settings;
-use codec_format::header::Signal;
-use codec_format::limits::Limits;
-use codec_format::model::Model;
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{Criterion, Throughput};
 use std::f64::consts::TAU;
@@ -15,12 +9,6 @@ use std::time::{Duration, Instant};
 pub const RATE: u32 = 16_000;
 /// Seconds of the signal.
 pub const SECONDS: usize = 10;
-/// What the signal is.
-pub const SOURCE: Signal = Signal {
-    rate: RATE,
-    channels: 1,
-};
-
 /// Ten seconds like speech: syllables of a gliding pitch whose overtones follow two moving formants, hissing
 /// consonants between them, pauses.
 pub fn voice() -> Vec<f32> {
@@ -56,13 +44,6 @@ pub fn voice() -> Vec<f32> {
             (0.15 * voiced * tone + consonant * high) as f32
         })
         .collect()
-}
-
-/// The default network, if it is there and made for the speech profile's transform.
-pub fn default_model() -> Option<Model> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/speech.sparcmodel");
-    let model = Model::read(&std::fs::read(path).ok()?, &Limits::default()).ok()?;
-    (model.stft == Settings::speech().stft && model.rate == RATE).then_some(model)
 }
 
 /// Wall time, with throughput shown as a multiple of real time.

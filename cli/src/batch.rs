@@ -1,6 +1,6 @@
 //! One input or many: the same work for each, on all cores, and a failure does not stop the others.
 
-use crate::fault::{Failure, Fault};
+use crate::fault::{Failure, Fault, OfFile};
 use crate::output;
 use crate::progress::Progress;
 use clap::Args;
@@ -45,7 +45,7 @@ pub fn jobs(files: &Files, extension: &str) -> Result<Vec<Job>, Failure> {
             ))),
         };
     };
-    output::make_folder(folder).map_err(|fault| fault.of(folder.display()))?;
+    output::make_folder(folder).of(folder.display())?;
     let mut taken = HashMap::new();
     let mut jobs = Vec::new();
     for input in &files.paths {

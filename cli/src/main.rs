@@ -65,7 +65,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    codec_audio::panics::install();
+    install_panic_hook();
     let cli = parsed();
     let quiet = cli.quiet;
     let work = || match cli.command {
@@ -99,6 +99,27 @@ fn main() -> ExitCode {
     failures.first().map_or(ExitCode::SUCCESS, |failure| {
         ExitCode::from(failure.fault.code())
     })
+}
+
+/// Makes a panic print one line in the form of every other error, unless it is a parser's, which is contained.
+fn install_panic_hook() {
+    std::panic::set_hook(Box::new(|info| {
+        if codec_audio::panics::are_contained() {
+            return;
+        }
+        let what = info.payload();
+        let what = what
+            .downcast_ref::<&str>()
+            .copied()
+            .or(what.downcast_ref::<String>().map(String::as_str));
+        let place = info
+            .location()
+            .map_or(String::new(), |l| format!(" at {}:{}", l.file(), l.line()));
+        eprintln!(
+            "sparc: internal error: {}{place}; please report it",
+            what.unwrap_or("unknown")
+        );
+    }));
 }
 
 /// The arguments. Every command's help ends with the exit codes.

@@ -54,7 +54,7 @@ fn convert(args: &Convert) -> Result<(), Failure> {
             .map(|network| network.model)
             .map_err(Fault::from)
     }
-    .map_err(|fault| fault.of(args.input.display()))?;
+    .of(args.input.display())?;
     let written = if to_tensors {
         safetensors::write(&model)
     } else {
@@ -63,7 +63,7 @@ fn convert(args: &Convert) -> Result<(), Failure> {
     written
         .map_err(fault)
         .and_then(|bytes| output::write(&args.out, &bytes))
-        .map_err(|fault| fault.of(args.out.display()))
+        .of(args.out.display())
 }
 
 /// The network that the arguments name, if they do.

@@ -34,7 +34,7 @@ pub fn run(args: &Encode, quiet: bool) -> Vec<Failure> {
         let clip = codec_audio::read(input).of(&name)?;
         progress.say("encoding");
         let bytes = coding::encode(&clip, &args.coding, model.clone(), (&name, quiet, progress))?;
-        output::write(output, &bytes).map_err(|fault| fault.of(batch::name_of_output(output)))?;
+        output::write(output, &bytes).of(batch::name_of_output(output))?;
         Ok(format!(
             "{}: {:.2} s in {} bytes, {:.2} kbit/s",
             batch::name_of_output(output),

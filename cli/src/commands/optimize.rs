@@ -218,9 +218,9 @@ fn optimize(args: &Optimize, quiet: bool) -> Result<(), Failure> {
             Some(Kind::Stream) => work.file(&found.policy, args.embed_model).map_err(failed)?,
             _ => mask::write(&found.mask, work.problem.bins()).of(path.display())?,
         };
-        output::write(path, &bytes).map_err(|fault| fault.of(path.display()))?;
+        output::write(path, &bytes).of(path.display())?;
     }
-    output::print(&table(&rows, clip.seconds())).map_err(|fault| fault.of("standard output"))
+    output::print(&table(&rows, clip.seconds())).of("standard output")
 }
 
 /// What an output is, by its extension.

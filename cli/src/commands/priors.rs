@@ -1,6 +1,6 @@
 //! `sparc priors`.
 
-use crate::fault::{Failure, Fault};
+use crate::fault::{Failure, Fault, OfFile};
 use crate::output;
 use clap::Args;
 use codec_audio::file::reason;
@@ -34,7 +34,7 @@ fn train(args: &PriorsArgs) -> Result<(), Failure> {
             Error::NoClips { .. } => Fault::Input(error.to_string()).of("--data"),
             other => Fault::Other(other.to_string()).of(args.out.display()),
         })?;
-    output::write(&args.out, &made.table).map_err(|fault| fault.of(args.out.display()))?;
+    output::write(&args.out, &made.table).of(args.out.display())?;
     let text = format!(
         "{}: {} bytes from {} segments of {} clips (SHA-256 {})\n",
         args.out.display(),
@@ -43,5 +43,5 @@ fn train(args: &PriorsArgs) -> Result<(), Failure> {
         made.clips,
         made.hash,
     );
-    output::print(&text).map_err(|fault| fault.of("standard output"))
+    output::print(&text).of("standard output")
 }

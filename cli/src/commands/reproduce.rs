@@ -7,7 +7,6 @@ use crate::output;
 use crate::progress::Progress;
 use clap::{Args, ValueEnum};
 use codec_audio::file::reason;
-use codec_lab::reproduce::coded::NamedModel;
 use codec_lab::reproduce::masks::Effort;
 use codec_lab::reproduce::plan::{Section, SPARSITIES};
 use codec_lab::reproduce::{self, charts, report, Event, Networks, Options};
@@ -139,7 +138,7 @@ fn options(args: &Reproduce, networks: Networks) -> Options {
 
 fn reproduce(args: &Reproduce, quiet: bool) -> Result<(), Failure> {
     let networks = networks(args.models.as_deref())?;
-    output::make_folder(&args.out).map_err(|fault| fault.of(args.out.display()))?;
+    output::make_folder(&args.out).of(args.out.display())?;
     let options = options(args, networks);
     let progress = Progress::share(quiet);
     // The first line that could not be printed; the experiments go on without it.
@@ -184,7 +183,7 @@ fn reproduce(args: &Reproduce, quiet: bool) -> Result<(), Failure> {
         report::csv(&report).map_err(|error| Fault::Other(error.to_string()).of("rows.csv"))?;
     let write = |name: &str, bytes: &[u8]| {
         let path = args.out.join(name);
-        output::write(&path, bytes).map_err(|fault| fault.of(batch::name_of_output(&path)))
+        output::write(&path, bytes).of(batch::name_of_output(&path))
     };
     for picture in &pictures {
         write(picture.name, &picture.png)?;
@@ -204,20 +203,14 @@ fn reproduce(args: &Reproduce, quiet: bool) -> Result<(), Failure> {
 
 /// The networks of a folder, or those built in.
 fn networks(folder: Option<&Path>) -> Result<Networks, Failure> {
-    let model = |name: &str| -> Result<NamedModel, Failure> {
-        let network = match folder {
-            Some(folder) => {
-                let path = folder.join(format!("{name}.sparcmodel"));
-                Arc::new(Network::read(&models::bytes(&path)?).of(path.display())?)
-            }
-            None => sparc::models::by_name(name)
-                .ok_or_else(|| Fault::Model("is not built in".into()).of(name))?,
+    let model = |name: &str| -> Result<Arc<Network>, Failure> {
+        let Some(folder) = folder else {
+            let missing = || Fault::Model("is not built in".into()).of(name);
+            return sparc::models::by_name(name).ok_or_else(missing);
         };
-        Ok(NamedModel {
-            name: name.to_owned(),
-            id: network.id,
-            model: network.model.clone(),
-        })
+        let path = folder.join(format!("{name}.sparcmodel"));
+        let network = Network::read(&models::bytes(&path)?).of(path.display())?;
+        Ok(Arc::new(network))
     };
     let thesis = SPARSITIES
         .iter()
@@ -232,7 +225,12 @@ fn networks(folder: Option<&Path>) -> Result<Networks, Failure> {
     })
 }
 
-fn failure(error: Error, args: &Reproduce) -> Failure {
+fn failure(error: reproduce::Error, args: &Reproduce) -> Failure {
+    let error = match error {
+        reproduce::Error::Train(error) => error,
+        reproduce::Error::Codec(error) => return Fault::from(error).of(args.out.display()),
+        other => return Fault::Other(other.to_string()).of(args.out.display()),
+    };
     match error {
         Error::Io { path, source } => {
             let written = path.starts_with(&args.out);

@@ -104,7 +104,7 @@ fn one(
         (named("decoded.wav"), &wav),
         (picture, &png),
     ] {
-        output::write(&path, bytes).map_err(|fault| fault.of(path.display()))?;
+        output::write(&path, bytes).of(path.display())?;
     }
     Ok(Outcome {
         name,

@@ -128,7 +128,7 @@ fn train(args: &Train, quiet: bool) -> Result<(), Failure> {
         eprintln!("skipped {}: {why}", path.display());
     }
     draw(&args.out)?;
-    output::print(&told(&report, args)).map_err(|fault| fault.of("standard output"))
+    output::print(&told(&report, args)).of("standard output")
 }
 
 /// The weights to start from, in the network of the configuration.
@@ -143,7 +143,7 @@ fn start(path: &Path, config: &str, args: &Train) -> Result<Model, Failure> {
             .map(|network| network.model)
             .map_err(Fault::from)
     };
-    model.map_err(|fault| fault.of(path.display()))
+    model.of(path.display())
 }
 
 /// Draws the losses beside the model.

@@ -31,7 +31,10 @@ pub fn run(args: &Verify) -> Vec<Failure> {
         Ok(found) => found,
         Err(error) => return vec![Fault::Input(reason(&error)).of(name)],
     };
-    let text = format!("{name}: {} of {count} streams as they should be\n", count - wrong.len());
+    let text = format!(
+        "{name}: {} of {count} streams as they should be\n",
+        count - wrong.len()
+    );
     let printed = output::print(&text).of("standard output");
     let wrong = wrong
         .into_iter()

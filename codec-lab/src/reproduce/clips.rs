@@ -1,7 +1,7 @@
 //! The clips of an experiment: a few of a folder, each cut to where somebody speaks.
 
+use super::error::{Error, Result};
 use codec_train::data::Corpus;
-use codec_train::{Error, Result};
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 
@@ -38,7 +38,7 @@ pub type Skipped = Vec<(PathBuf, String)>;
 /// files that were left out, and why.
 ///
 /// # Errors
-/// As [`Corpus::load`]; [`Error::NoClips`] if fewer than `count` can be used.
+/// As [`Corpus::load`]; [`codec_train::Error::NoClips`] if fewer than `count` can be used.
 pub fn choose(
     folders: &[PathBuf],
     rate: u32,
@@ -48,7 +48,7 @@ pub fn choose(
     let corpus = Corpus::load(folders, rate, seconds)?;
     let found = corpus.clips.len();
     if count == 0 || found < count {
-        return Err(Error::NoClips {
+        return Err(Error::Train(codec_train::Error::NoClips {
             folders: format!(
                 "{} for {count}: {found} of at least {seconds} s are there",
                 folders
@@ -59,7 +59,7 @@ pub fn choose(
             ),
             skipped: corpus.skipped.len(),
             first: String::new(),
-        });
+        }));
     }
     let length = (seconds * rate as f32).round() as usize;
     let excerpts = (0..count)

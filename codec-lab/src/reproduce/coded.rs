@@ -1,43 +1,19 @@
 //! One clip through a real file and back, and what is left of it.
 
 use super::clips::Excerpt;
+use super::error::{Error, Result};
+use super::RATE;
+use codec_core::decode::dense_images;
 use codec_core::decode::phases::{rebuild_by, Block, Method};
-use codec_core::decode::{clip, dense_images};
-use codec_core::encode::{Analysis, Clip as Sound, Encoding, Settings, Target};
+use codec_core::encode::{Analysis, Clip, Settings, Target};
 use codec_core::transform::stft::{Complex32, Transform};
-use codec_format::header::{Header, ModelId, Signal};
-use codec_format::model::Model;
+use codec_format::header::{Header, Signal};
 use codec_format::symbols::Segment;
-use codec_format::{Event, Limits, StreamReader};
 use codec_metrics::Measure;
-use codec_train::{Error, Result};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
-
-/// A network under the name it has in the report.
-#[derive(Debug, Clone)]
-pub struct NamedModel {
-    /// File name without folder and extension.
-    pub name: String,
-    /// What a header calls it.
-    pub id: ModelId,
-    /// The network.
-    pub model: Model,
-}
-
-impl NamedModel {
-    /// A network from the bytes of a model file.
-    ///
-    /// # Errors
-    /// [`Error::Format`] for what is no model file.
-    pub fn read(name: impl Into<String>, file: &[u8]) -> Result<Self> {
-        Ok(NamedModel {
-            name: name.into(),
-            id: ModelId::of(file),
-            model: Model::read(file, &Limits::default())?,
-        })
-    }
-}
+use sparc::{Decoding, Network, Networks, Pcm, Plan, Stream};
+use std::sync::Arc;
 
 /// What was measured of one clip, or the means over several. `None` where a measure has no meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -101,77 +77,85 @@ impl Measured {
     }
 }
 
-/// A `.sparc` file, read back.
+/// A `.sparc` file as any decoder plays it.
 #[derive(Debug, Clone)]
 pub struct Coded {
     /// Bytes of the file.
     pub bytes: usize,
-    /// Its header.
-    pub header: Header,
-    /// Its segments.
-    pub segments: Vec<Segment>,
+    /// What it holds.
+    pub stream: Stream,
+    /// What comes out.
+    pub pcm: Vec<f32>,
+}
+
+/// How every file is encoded but for its settings and its target.
+#[must_use]
+pub fn plan(network: &Arc<Network>) -> Plan {
+    Plan {
+        candidates: Vec::new(),
+        target: Target::Settings,
+        strict: true,
+        network: Some(network.clone()),
+        embed: false,
+        metadata: None,
+        seek_index: false,
+    }
 }
 
 impl Coded {
-    /// Writes the symbols of a clip as a file and reads them back.
+    /// Writes a clip of [`RATE`] to a file and reads that back.
     ///
     /// # Errors
-    /// [`Error::Format`] if writing or reading fails, damage included.
-    pub fn new(encoded: &Encoding) -> Result<Self> {
-        let file = encoded.file(None)?;
-        let mut reader = StreamReader::new(&Limits::default());
-        reader.push(&file);
-        reader.finish();
-        let mut segments = Vec::new();
-        let mut header = encoded.header.clone();
-        while let Some(event) = reader.next_event()? {
-            match event {
-                Event::Header(found) => header = *found,
-                Event::Segment(segment) => segments.push(segment),
-                Event::DamagedSegment { error, .. } => return Err(error.into()),
-                _ => {}
-            }
-        }
+    /// [`Error::Codec`] if encoding or decoding fails.
+    pub fn new(plan: &Plan, clip: &Excerpt) -> Result<Self> {
+        let file = plan.encode(&Pcm::from_mono(RATE, clip.pcm.clone()))?.bytes;
+        let networks = plan.network.iter().cloned();
+        let decoding = Decoding {
+            networks: networks.fold(Networks::default(), Networks::with),
+            ..Decoding::default()
+        };
+        let mut pcm = sparc::decode_with(&file, &decoding)?.pcm.channels;
         Ok(Coded {
             bytes: file.len(),
-            header,
-            segments,
+            stream: Stream::read(&file, &decoding)?,
+            pcm: pcm.swap_remove(0),
         })
-    }
-
-    /// Decodes to PCM of one channel.
-    ///
-    /// # Errors
-    /// [`Error::Core`] if the model does not fit.
-    pub fn decode(&self, model: Option<&Model>) -> Result<Vec<f32>> {
-        let mut pcm = clip(&self.header, model, &self.segments)?;
-        Ok(pcm.swap_remove(0))
     }
 
     /// The completed image in dB, fine frames x bins.
     ///
     /// # Errors
-    /// [`Error::Core`] if the model does not fit.
-    pub fn image(&self, model: Option<&Model>) -> Result<Array2<f32>> {
-        let (mut images, _) = dense_images(&self.header, model, &self.segments)?;
+    /// [`Error::Codec`] if the network does not fit.
+    pub fn image(&self) -> Result<Array2<f32>> {
+        let segments: Vec<Segment> = self.stream.segments.iter().flatten().cloned().collect();
+        let network = self.stream.network.as_ref();
+        let model = network.map(|network| &network.model);
+        let (mut images, _) = dense_images(&self.stream.header, model, &segments)?;
         Ok(images.swap_remove(0))
     }
 
     /// The mask, frames x bins, 1 where a pixel is kept.
     #[must_use]
     pub fn mask(&self) -> Array2<f32> {
-        let images = || self.segments.iter().filter_map(|s| s.channels.first());
-        let bits: Vec<f32> = images()
+        let segments = self.stream.segments.iter().flatten();
+        let images = segments.filter_map(|s| s.channels.first());
+        let bits: Vec<f32> = images
             .flat_map(|image| image.mask().iter().by_vals().map(f32::from))
             .collect();
-        let bins = self.header.stft.bins();
+        let bins = self.stream.header.stft.bins();
         Array2::from_shape_vec((bits.len() / bins, bins), bits).unwrap_or_default()
     }
 
     /// Share of pixels whose phase is stored.
     #[must_use]
     pub fn stored_phases(&self) -> f64 {
-        let images = || self.segments.iter().flat_map(|s| &s.channels);
+        let images = || {
+            self.stream
+                .segments
+                .iter()
+                .flatten()
+                .flat_map(|s| &s.channels)
+        };
         let pixels: usize = images().map(|i| i.mask().len()).sum();
         let stored: usize = images().map(|i| i.phases.angles.len()).sum();
         stored as f64 / pixels.max(1) as f64
@@ -180,7 +164,7 @@ impl Coded {
     /// The level of the image's floor, dB.
     #[must_use]
     pub fn origin(&self) -> f32 {
-        codec_core::quantise::levels::origin(&self.header.quantiser)
+        codec_core::quantise::levels::origin(&self.stream.header.quantiser)
     }
 }
 
@@ -198,79 +182,70 @@ pub fn image_error(wanted: &Array2<f32>, found: &Array2<f32>, floor: f32) -> Opt
     Some(sum / wanted.len() as f64)
 }
 
-/// A clip with the analysis that all experiments on one grid share.
+/// A clip with its analysis on the grid that most experiments share.
 #[derive(Debug)]
 pub struct Subject<'a> {
     /// The clip.
     pub clip: &'a Excerpt,
-    /// Its sample rate, Hz.
-    pub rate: u32,
     /// Its spectra.
     pub analysis: Analysis,
     /// Its levels in dB, frames x bins.
     pub levels: Array2<f32>,
 }
 
-fn sound(clip: &Excerpt, rate: u32) -> Sound<'_> {
-    Sound {
-        channels: std::slice::from_ref(&clip.pcm),
-        source: Signal { rate, channels: 1 },
-        total_samples: clip.pcm.len() as u64,
-    }
-}
-
 impl<'a> Subject<'a> {
     /// Analyses a clip on the grid of `settings`.
     ///
     /// # Errors
-    /// [`Error::Core`] for settings out of range.
+    /// [`Error::Codec`] for settings out of range.
     pub fn new(clip: &'a Excerpt, settings: &Settings) -> Result<Self> {
-        let analysis = Analysis::of(&sound(clip, settings.rate), settings)?;
+        let sound = Clip {
+            channels: std::slice::from_ref(&clip.pcm),
+            source: Signal {
+                rate: RATE,
+                channels: 1,
+            },
+            total_samples: clip.pcm.len() as u64,
+        };
+        let analysis = Analysis::of(&sound, settings)?;
         let levels = analysis.levels(0).to_owned();
         Ok(Subject {
             clip,
-            rate: settings.rate,
             analysis,
             levels,
         })
     }
 
-    /// The clip as an encoder takes it.
-    #[must_use]
-    pub fn sound(&self) -> Sound<'_> {
-        sound(self.clip, self.rate)
-    }
-
     /// The clip through a file with these settings.
     ///
     /// # Errors
-    /// As [`Analysis::encode`] and [`Coded::new`].
-    pub fn code(&self, settings: &Settings, model: &NamedModel) -> Result<Coded> {
-        let encoded = self
-            .analysis
-            .encode(Target::Settings, settings, Some(model.id))?;
-        Coded::new(&encoded)
+    /// As [`Coded::new`].
+    pub fn code(&self, settings: &Settings, network: &Arc<Network>) -> Result<Coded> {
+        let plan = Plan {
+            candidates: vec![settings.clone()],
+            ..plan(network)
+        };
+        Coded::new(&plan, self.clip)
     }
 
     /// Everything measured of a file as any decoder plays it.
     ///
     /// # Errors
-    /// [`Error::Core`] if the model does not fit.
-    pub fn measure(&self, coded: &Coded, model: &NamedModel) -> Result<Measured> {
-        let decoded = coded.decode(Some(&model.model))?;
-        let image = coded.image(Some(&model.model))?;
+    /// As [`Coded::image`].
+    pub fn measure(&self, coded: &Coded) -> Result<Measured> {
+        let image = coded.image()?;
         Ok(Measured {
             bytes: Some(coded.bytes as f64),
             mse: image_error(&self.levels, &image, coded.origin()),
             phases: Some(coded.stored_phases()),
-            ..Measured::of_sound(&self.clip.pcm, &decoded, self.rate)
+            ..Measured::of_sound(&self.clip.pcm, &coded.pcm, RATE)
         })
     }
 
     /// PCM from an image in dB whose phases `method` finds, all frames at once.
     ///
     /// # Errors
-    /// [`Error::Core`] for a transform that is not supported.
+    /// [`Error::Codec`] for a transform that is not supported.
     pub fn sound_without_phases(
         &self,
         image: &Array2<f32>,
@@ -287,7 +262,7 @@ impl<'a> Subject<'a> {
         };
         let spectra: Vec<Complex32> = rebuild_by(&transform, &block, method);
         let spectra = Array2::from_shape_vec(image.dim(), spectra)
-            .map_err(|e| Error::Config(format!("spectra and image differ in shape: {e}")))?;
+            .map_err(|e| Error::Options(format!("spectra and image differ in shape: {e}")))?;
         Ok(transform.synthesise(spectra.view(), self.clip.pcm.len()))
     }
 }

@@ -1,15 +1,18 @@
 //! Masks that are searched for, and what is kept of a search.
 
-use super::coded::{Measured, NamedModel, Subject};
+use super::coded::{Measured, Subject};
+use super::error::{Error, Result};
 use super::plan::{Job, Search, SPARSITY};
+use super::RATE;
 use codec_core::encode::{Policy, Settings};
 use codec_format::symbols::Mask;
 use codec_train::optimise::sampling::Tilt;
 use codec_train::optimise::{genetic, gradient, seeds, Fitness, Problem};
-use codec_train::{Error, Result};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
+use sparc::Network;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// How long to search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -135,7 +138,7 @@ pub struct Searcher<'a> {
     /// The clip.
     pub subject: &'a Subject<'a>,
     /// The network that completes.
-    pub network: &'a NamedModel,
+    pub network: &'a Arc<Network>,
     /// How long.
     pub effort: &'a Effort,
     /// Where a search that can be interrupted keeps its state.
@@ -146,7 +149,7 @@ impl Searcher<'_> {
     /// Runs a search. `earlier` gives what other searches found for this clip; `report` is called with the share done.
     ///
     /// # Errors
-    /// Whatever the search fails with; [`Error::Config`] where it builds on one that has not run.
+    /// Whatever the search fails with; [`Error::Options`] where it builds on one that has not run.
     pub fn run<'f>(
         &self,
         search: Search,
@@ -159,7 +162,8 @@ impl Searcher<'_> {
             &self.network.model,
         )?;
         let before = |wanted: Search| {
-            earlier(wanted).ok_or_else(|| Error::Config(format!("{search:?} builds on {wanted:?}")))
+            earlier(wanted)
+                .ok_or_else(|| Error::Options(format!("{search:?} builds on {wanted:?}")))
         };
         let shape = (problem.frames(), problem.bins());
         let mut found = Found {
@@ -184,7 +188,7 @@ impl Searcher<'_> {
                 let real = before(Search::GradientReal)?.real.as_deref();
                 let mask = real.and_then(|real| Array2::from_shape_vec(shape, real.to_vec()).ok());
                 let mask = mask.ok_or_else(|| {
-                    Error::Config("the real-valued mask has another shape".into())
+                    Error::Options("the real-valued mask has another shape".into())
                 })?;
                 let kept = problem.random_mask(SPARSITY, 0)?.count_ones();
                 found.mask = Some(gradient::largest(&mask, kept));
@@ -247,7 +251,7 @@ impl Searcher<'_> {
             }
         }
         let coded = self.subject.code(&found.settings(), self.network)?;
-        let measured = self.subject.measure(&coded, self.network)?;
+        let measured = self.subject.measure(&coded)?;
         Ok((found, measured))
     }
 
@@ -282,7 +286,7 @@ impl Searcher<'_> {
             true
         })?;
         // Nobody stops it, so it ends.
-        told.ok_or_else(|| Error::Config("the search was stopped".into()))
+        told.ok_or_else(|| Error::Options("the search was stopped".into()))
     }
 
     /// What a real-valued mask would give, and the bytes of the file that keeps every pixel: a real-valued mask
@@ -295,7 +299,7 @@ impl Searcher<'_> {
             bytes: Some(every.bytes as f64),
             mse: Some(problem.mse(&dense)),
             phases: Some(1.0),
-            ..Measured::of_sound(&self.subject.clip.pcm, &sound, self.subject.rate)
+            ..Measured::of_sound(&self.subject.clip.pcm, &sound, RATE)
         })
     }
 }
@@ -303,17 +307,17 @@ impl Searcher<'_> {
 /// A real-valued mask, and the image in dB that the network makes with it; both frames x bins.
 ///
 /// # Errors
-/// [`Error::Config`] for a search that found none; as [`gradient::complete`].
+/// [`Error::Options`] for a search that found none; as [`gradient::complete`].
 pub fn completed_from_real(
     subject: &Subject<'_>,
-    network: &NamedModel,
+    network: &Network,
     found: &Found,
 ) -> Result<(Array2<f32>, Array2<f32>)> {
     let mask = found
         .real
         .as_ref()
         .and_then(|real| Array2::from_shape_vec(found.shape, real.clone()).ok())
-        .ok_or_else(|| Error::Config("there is no real-valued mask".into()))?;
+        .ok_or_else(|| Error::Options("there is no real-valued mask".into()))?;
     let settings = Settings::thesis(SPARSITY);
     let problem = Problem::new(&subject.clip.pcm, &settings, &network.model)?;
     let floor = f32::from(subject.analysis.origin()) * codec_core::quantise::levels::UNIT;

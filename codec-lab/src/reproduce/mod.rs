@@ -9,22 +9,26 @@
 pub mod charts;
 pub mod clips;
 pub mod coded;
+pub mod error;
 pub mod masks;
 pub mod plan;
 pub mod report;
 pub mod store;
 
+pub use error::{Error, Result};
+
 use clips::{Excerpt, Skipped};
 use codec_core::decode::phases::Method;
 use codec_core::encode::{Settings, Target};
 use codec_format::header::PhaseKind;
-use codec_train::{Error, Result};
-use coded::{image_error, Coded, Measured, NamedModel, Subject};
+use coded::{image_error, Coded, Measured, Subject};
 use masks::{Effort, Found, Searcher};
 use ndarray::Array2;
 use plan::{Job, Known, Planned, Search, Section, PHASE_BITS, SPARSITY, SPEECH_RATE};
 use rayon::prelude::*;
+use sparc::{Network, Plan};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 use store::{key, Store};
 
@@ -37,16 +41,16 @@ const SIXTEEN_BITS: f32 = 90.309;
 #[derive(Debug, Clone)]
 pub struct Networks {
     /// The thesis' network for each of [`plan::SPARSITIES`], with its sparsity.
-    pub thesis: Vec<(f32, NamedModel)>,
+    pub thesis: Vec<(f32, Arc<Network>)>,
     /// That of the speech profile.
-    pub speech: NamedModel,
+    pub speech: Arc<Network>,
 }
 
 impl Networks {
-    fn of(&self, sparsity: f32) -> Result<&NamedModel> {
+    fn of(&self, sparsity: f32) -> Result<&Arc<Network>> {
         let found = self.thesis.iter().find(|(s, _)| *s == sparsity);
         found.map(|(_, model)| model).ok_or_else(|| {
-            Error::Config(format!(
+            Error::Options(format!(
                 "no network for {:.0} % sparsity is given",
                 sparsity * 100.0
             ))
@@ -154,7 +158,7 @@ impl Report {
 /// Runs every experiment.
 ///
 /// # Errors
-/// [`Error::NoClips`] if there are too few clips, [`Error::Config`] if a network is missing, [`Error::Io`] if
+/// [`Error::Train`] if there are too few clips, [`Error::Options`] if a network is missing, [`Error::Train`] if
 /// results cannot be kept; whatever an experiment fails with.
 pub fn run(options: &Options, on: &mut dyn FnMut(Event<'_>)) -> Result<Report> {
     let start = Instant::now();
@@ -418,11 +422,7 @@ impl Run<'_> {
             return Ok(Pictures::default());
         };
         let random = subject.code(&Settings::thesis(SPARSITY), network)?;
-        let mut panels = vec![(
-            "random".to_owned(),
-            random.mask(),
-            random.image(Some(&network.model))?,
-        )];
+        let mut panels = vec![("random".to_owned(), random.mask(), random.image()?)];
         let found_of = |search: Search| {
             let mut all = self.searches.iter();
             let found = all.find(|(s, clip, _)| *s == search && *clip == 0);
@@ -439,18 +439,12 @@ impl Run<'_> {
         ] {
             if let Some(found) = found_of(search) {
                 let coded = subject.code(&found.settings(), network)?;
-                panels.push((
-                    name.to_owned(),
-                    coded.mask(),
-                    coded.image(Some(&network.model))?,
-                ));
+                panels.push((name.to_owned(), coded.mask(), coded.image()?));
             }
         }
         Ok(Pictures {
             image: subject.levels.clone(),
-            every: subject
-                .code(&Settings::thesis(0.0), network)?
-                .image(Some(&network.model))?,
+            every: subject.code(&Settings::thesis(0.0), network)?.image()?,
             floor: random.origin(),
             panels,
             searches: std::mem::take(&mut self.searches),
@@ -471,9 +465,9 @@ fn job_key(options: &Options, job: &Job, subject: &Subject<'_>) -> String {
 
 /// One clip through one experiment that needs no search.
 fn measure(options: &Options, job: &Job, subject: &Subject<'_>) -> Result<Measured> {
-    let file = |settings: &Settings, network: &NamedModel| {
+    let file = |settings: &Settings, network: &Arc<Network>| {
         let coded = subject.code(settings, network)?;
-        subject.measure(&coded, network)
+        subject.measure(&coded)
     };
     match job {
         Job::File { settings, network } => file(settings, options.networks.of(*network)?),
@@ -490,7 +484,7 @@ fn measure(options: &Options, job: &Job, subject: &Subject<'_>) -> Result<Measur
         }
         Job::Rebuilt { method, truth } => rebuilt(options, method, *truth, subject),
         Job::Speech => speech(&options.networks.speech, subject),
-        Job::Mask(_) => Err(Error::Config("a mask must be searched for".into())),
+        Job::Mask(_) => Err(Error::Options("a mask must be searched for".into())),
     }
 }
 
@@ -505,7 +499,7 @@ fn rebuilt(
     let network = options.networks.of(SPARSITY)?;
     let coded = subject.code(&plan::without_phases(SPARSITY), network)?;
     if truth {
-        let sound = subject.sound_without_phases(&subject.levels, &coded.header, method)?;
+        let sound = subject.sound_without_phases(&subject.levels, &coded.stream.header, method)?;
         return Ok(Measured {
             mse: Some(0.0),
             phases: Some(0.0),
@@ -513,10 +507,10 @@ fn rebuilt(
         });
     }
     if *method == Method::DECODER {
-        return subject.measure(&coded, network);
+        return subject.measure(&coded);
     }
-    let image = coded.image(Some(&network.model))?;
-    let sound = subject.sound_without_phases(&image, &coded.header, method)?;
+    let image = coded.image()?;
+    let sound = subject.sound_without_phases(&image, &coded.stream.header, method)?;
     Ok(Measured {
         bytes: Some(coded.bytes as f64),
         mse: image_error(&subject.levels, &image, coded.origin()),
@@ -526,26 +520,26 @@ fn rebuilt(
 }
 
 /// The speech profile: its image has another grid, on which its error is measured.
-fn speech(network: &NamedModel, subject: &Subject<'_>) -> Result<Measured> {
+fn speech(network: &Arc<Network>, subject: &Subject<'_>) -> Result<Measured> {
     let pcm = &subject.clip.pcm;
-    let settings = Settings::speech_at(SPEECH_RATE);
-    let target = Target::Bitrate(SPEECH_RATE);
-    let encoded = subject
-        .sound()
-        .encode(target, &settings, Some(network.id))?;
-    let coded = Coded::new(&encoded)?;
-    let decoded = coded.decode(Some(&network.model))?;
-    let image = coded.image(Some(&network.model))?;
+    let plan = Plan {
+        candidates: vec![Settings::speech_at(SPEECH_RATE)],
+        target: Target::Bitrate(SPEECH_RATE),
+        strict: false,
+        ..coded::plan(network)
+    };
+    let coded = Coded::new(&plan, subject.clip)?;
+    let image = coded.image()?;
     // The true image at the synthesis hop, as many frames as the network made.
-    let hop = coded.header.stft.hop / u16::from(network.model.upsampling());
+    let hop = coded.stream.header.stft.hop / u16::from(network.model.upsampling());
     let transform =
-        codec_core::transform::stft::Transform::new(&coded.header.stft, usize::from(hop))?;
+        codec_core::transform::stft::Transform::new(&coded.stream.header.stft, usize::from(hop))?;
     let spectra = transform.spectra(pcm, 0, 0, image.nrows());
     let wanted = codec_core::transform::stft::log_power(&spectra);
     Ok(Measured {
         bytes: Some(coded.bytes as f64),
         mse: image_error(&wanted, &image, coded.origin()),
         phases: Some(0.0),
-        ..Measured::of_sound(pcm, &decoded, RATE)
+        ..Measured::of_sound(pcm, &coded.pcm, RATE)
     })
 }

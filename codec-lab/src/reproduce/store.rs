@@ -4,8 +4,8 @@
 //! searched for. Keys are SHA-256 over everything the result depends on, so nothing stale is ever taken.
 
 use super::coded::Measured;
+use super::error::{Error, Result};
 use super::masks::Found;
-use codec_train::{Error, Result};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
@@ -39,7 +39,7 @@ impl Store {
     /// Opens a folder, making it where there is none. Lines that are not whole are left aside.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// If it cannot be read or written.
     pub fn open(folder: &Path) -> Result<Self> {
         fs::create_dir_all(folder).map_err(Error::io(folder))?;
         let path = folder.join(MEASURED);
@@ -74,7 +74,7 @@ impl Store {
     /// Keeps a result.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// If it cannot be read or written.
     pub fn put(&mut self, key: &str, measured: &Measured) -> Result<()> {
         self.known.insert(key.to_owned(), *measured);
         let Some(folder) = &self.folder else {
@@ -113,12 +113,12 @@ impl Store {
     /// Keeps what a search found; the file appears whole or not at all.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// If it cannot be read or written.
     pub fn put_found(&self, key: &str, found: &Found) -> Result<()> {
         let (Some(folder), Some(path)) = (&self.folder, self.path(key, "mask")) else {
             return Ok(());
         };
-        let bytes = postcard::to_stdvec(found).map_err(|e| Error::Config(e.to_string()))?;
+        let bytes = postcard::to_stdvec(found).map_err(|e| Error::Options(e.to_string()))?;
         let write = || {
             let mut file = tempfile::NamedTempFile::new_in(folder)?;
             file.write_all(&bytes)?;

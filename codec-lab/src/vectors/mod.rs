@@ -60,7 +60,9 @@ pub fn outcome(bytes: &[u8], networks: &Networks) -> Outcome {
             Err(error) => break Some(number(&error)),
         }
     };
-    let symbols = reader.header().map_or_else(Vec::new, |header| serialised(header, &segments));
+    let symbols = reader
+        .header()
+        .map_or_else(Vec::new, |header| serialised(header, &segments));
     let decoding = Decoding {
         networks: networks.clone(),
         resample: false,
@@ -193,7 +195,10 @@ pub fn write(folder: &Path, networks: &Networks) -> io::Result<()> {
         }
         fs::write(path, &vector.bytes)?;
     }
-    let lines: Vec<Entry> = vectors.iter().map(|vector| Entry::of(vector, networks)).collect();
+    let lines: Vec<Entry> = vectors
+        .iter()
+        .map(|vector| Entry::of(vector, networks))
+        .collect();
     fs::write(folder.join(MANIFEST), manifest(&lines))
 }
 
@@ -201,9 +206,13 @@ pub fn write(folder: &Path, networks: &Networks) -> io::Result<()> {
 ///
 /// # Errors
 /// Those of reading files; [`io::ErrorKind::InvalidData`] for a manifest that is none.
-pub fn verify(folder: &Path, networks: &Networks) -> io::Result<(usize, Vec<(String, &'static str)>)> {
+pub fn verify(
+    folder: &Path,
+    networks: &Networks,
+) -> io::Result<(usize, Vec<(String, &'static str)>)> {
     let text = fs::read_to_string(folder.join(MANIFEST))?;
-    let lines = entries(&text).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "is no manifest"))?;
+    let lines = entries(&text)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "is no manifest"))?;
     let mut wrong = Vec::new();
     for line in &lines {
         let bytes = fs::read(folder.join(&line.file))?;
@@ -218,12 +227,22 @@ pub fn verify(folder: &Path, networks: &Networks) -> io::Result<(usize, Vec<(Str
 #[must_use]
 pub fn manifest(entries: &[Entry]) -> String {
     let mut text = format!("{COLUMNS}\n");
-    for Entry { file, hash, section, outcome } in entries {
+    for Entry {
+        file,
+        hash,
+        section,
+        outcome,
+    } in entries
+    {
         let sound = match &outcome.sound {
             Ok(hash) => hash.clone(),
             Err(number) => format!("error {number}"),
         };
-        let _ = writeln!(text, "{file}\t{hash}\t{section}\t{}\t{sound}", outcome.symbols);
+        let _ = writeln!(
+            text,
+            "{file}\t{hash}\t{section}\t{}\t{sound}",
+            outcome.symbols
+        );
     }
     text
 }
@@ -231,7 +250,10 @@ pub fn manifest(entries: &[Entry]) -> String {
 /// The lines of a manifest; `None` if it is none.
 #[must_use]
 pub fn entries(manifest: &str) -> Option<Vec<Entry>> {
-    let rows = manifest.strip_prefix(COLUMNS)?.lines().filter(|row| !row.is_empty());
+    let rows = manifest
+        .strip_prefix(COLUMNS)?
+        .lines()
+        .filter(|row| !row.is_empty());
     rows.map(|row| {
         let mut cells = row.split('\t').map(String::from);
         Some(Entry {

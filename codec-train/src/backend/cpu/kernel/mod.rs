@@ -350,19 +350,19 @@ fn dots_body<V: Vector, const TAPS: usize>(
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-fn row_avx2(x: &Padded, w: &Packed, top: usize, out: &mut Row) {
+unsafe fn row_avx2(x: &Padded, w: &Packed, top: usize, out: &mut Row) {
     any_row_body::<Avx2>(x, w, top, out);
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-fn weights_avx2(x: &Padded, g: &Transposed, taps: &Taps, sums: &mut [f32]) {
+unsafe fn weights_avx2(x: &Padded, g: &Transposed, taps: &Taps, sums: &mut [f32]) {
     weights_body::<Avx2>(x, g, taps, sums);
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-fn dots_avx2(
+unsafe fn dots_avx2(
     x: &Padded,
     input: usize,
     g: &Padded,
