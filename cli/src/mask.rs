@@ -3,7 +3,9 @@
 
 use crate::fault::Fault;
 use codec_format::symbols::Mask;
-use png::{BitDepth, ColorType, Decoder, Encoder, Transformations};
+#[cfg(any(feature = "train", test))]
+use png::{BitDepth, Encoder};
+use png::{ColorType, Decoder, Transformations};
 use std::io::Cursor;
 
 /// Reads a mask for frames of `bins` bins. Colours and greys darker than the middle count as black, transparency for

@@ -24,7 +24,7 @@ pub struct SparseImage {
     /// Background lattice: `bands * steps` level indices in lattice steps above the origin, step by
     /// step, lowest band first; `steps = ceil(frames / every)`. Empty without a lattice.
     pub lattice: Vec<u8>,
-    /// Stored phases. For [`PhaseKind::All`](crate::header::PhaseKind::All) the mask is full, for
+    /// Stored phases. For [`PhaseKind::All`] the mask is full, for
     /// `Thresholded` it marks the pixels whose phase is stored, for `None` both fields are empty.
     pub phases: Phases,
 }
@@ -127,7 +127,7 @@ impl SparseImage {
     /// where the waveform layer has them.
     ///
     /// # Errors
-    /// [`Error::Usage`] names what does not fit.
+    /// [`Error::Usage`](crate::Error::Usage) names what does not fit.
     pub fn check(&self, header: &Header) -> Result<()> {
         let (bins, frames) = (header.stft.bins(), self.frames);
         let pixels = frames * bins;

@@ -10,11 +10,11 @@ use core::ops::Range;
 
 /// Decodes samples `range` (per channel, at the source's rate, from 0) of a stream held in memory, without decoding what
 /// comes before: as far as the stream has them. What the stream says of the sound is exact from the first sample on; phases
-/// that it leaves to the decoder are others than those of a [straight decode](decode), and as good (see
+/// that it leaves to the decoder are others than those of a [straight decode](crate::decode), and as good (see
 /// [`codec_core::decode::Decoder`]).
 ///
 /// # Errors
-/// As [`decode_with`]; the limit on samples holds for `range`.
+/// As [`decode_with`](crate::decode_with); the limit on samples holds for `range`.
 pub fn decode_range(stream: &[u8], range: Range<u64>, decoding: &Decoding) -> Result<Decoded> {
     // First all but the segments: the header, its network, the length.
     let mut intake = Intake::new(decoding, u64::MAX);

@@ -89,8 +89,11 @@ fn bench(args: &Bench, quiet: bool) -> Result<Vec<Failure>, Failure> {
     Ok(failures)
 }
 
-/// The sounds of a folder, in the order of the names, and where they are from; what is no audio as failures.
-fn sounds(folder: &Path) -> Result<(Vec<PathBuf>, Vec<Pcm>, Vec<Failure>), Failure> {
+/// Sounds, where they are from, and what was no audio.
+type Sounds = (Vec<PathBuf>, Vec<Pcm>, Vec<Failure>);
+
+/// The sounds of a folder, in the order of the names.
+fn sounds(folder: &Path) -> Result<Sounds, Failure> {
     let unreadable = |e: std::io::Error| Fault::Input(file::reason(&e)).of(folder.display());
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {

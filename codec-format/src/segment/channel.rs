@@ -12,6 +12,7 @@ use crate::entropy::range::BitCoder;
 use crate::error::{rule, Result};
 use crate::header::{MaskKind, PhaseKind, ValueCoding};
 use crate::symbols::{Kept, Mask, Phases, SparseImage, MAX_INDEX};
+use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -41,7 +42,7 @@ pub(super) struct Channel {
 #[derive(Debug)]
 enum KeptLayer {
     Ridge {
-        ridge: Ridge,
+        ridge: Box<Ridge>,
         thresholds: Vec<u8>,
         waveform: Waveform,
         indices: Vec<i16>,
@@ -66,13 +67,13 @@ impl Channel {
             kept: vec![0; bins * frames],
             layer: match header.mask {
                 MaskKind::Ridge { threshold_step } => KeptLayer::Ridge {
-                    ridge: Ridge::new(
+                    ridge: Box::new(Ridge::new(
                         bins,
                         header.covered_bins(),
                         coder.zones.clone(),
                         threshold_step,
                         step,
-                    ),
+                    )),
                     thresholds: vec![0; frames],
                     waveform: Waveform::new(coefficients),
                     indices: vec![0; coefficients * frames],

@@ -74,7 +74,7 @@ impl SegmentCoder {
         let zones = edges
             .windows(2)
             .enumerate()
-            .flat_map(|(zone, e)| core::iter::repeat(zone as u8).take(e[1] - e[0]))
+            .flat_map(|(zone, e)| core::iter::repeat_n(zone as u8, e[1] - e[0]))
             .collect();
         Ok(SegmentCoder {
             header: header.clone(),

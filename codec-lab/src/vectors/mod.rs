@@ -39,7 +39,7 @@ pub fn all() -> codec_format::Result<Vec<Vector>> {
 /// What a decoder makes of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// Of the symbols before the first fatal fault, by [`serialised`].
+    /// Of the symbols before the first fatal fault, by `serialised`.
     pub symbols: String,
     /// SHA-256 of the PCM at the coded rate, binary32, interleaved; or the number of the fault (Spec §3.9).
     pub sound: Result<String, u8>,

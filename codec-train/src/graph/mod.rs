@@ -2,7 +2,7 @@
 //! [`Backend`], forward and back.
 //!
 //! The weights are those in the graph itself; [`parameters`] lends them to an optimiser. Every operation has a module in
-//! [`op`] with its forward pass and its gradients. Gradients reach the input planes too, the mask among them: a mask may
+//! `op` with its forward pass and its gradients. Gradients reach the input planes too, the mask among them: a mask may
 //! take any value from 0 to 1, and a sparse convolution then is what its definition says with real numbers (Uhrig et al.
 //! 2017, eq. 2 and 3): values are multiplied by the mask, sums divided by the sum of the mask, and the mask spreads by its
 //! maximum. For a mask of zeros and ones that is what the decoder computes.
@@ -16,7 +16,7 @@ use codec_format::model::op::{Activation, ConvolutionKind, Op};
 use rand::Rng;
 use rand_distr::StandardNormal;
 
-/// The floor of masks' sums ([`Planes::floor`]) that leaves binary masks alone.
+/// The floor of masks' sums (`Planes::floor`) that leaves binary masks alone.
 pub const BINARY_FLOOR: f32 = 1.0;
 
 /// What a network reads: planes of one channel on the coded grid, samples x 1 x bins x frames, in the network's units (the

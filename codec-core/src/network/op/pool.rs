@@ -46,8 +46,7 @@ pub(super) fn run(op: &Pool, input: &View<'_>, frames: Range<usize>, out: &mut T
         if let Some(observed) = out.observed_mut(frame) {
             for bin in 0..bins {
                 let columns = bin * fb..((bin + 1) * fb).min(all);
-                let any = (0..window.len())
-                    .any(|f| seen[f * all..][columns.clone()].iter().any(|&o| o == 1));
+                let any = (0..window.len()).any(|f| seen[f * all..][columns.clone()].contains(&1));
                 observed[bin] = u8::from(any);
             }
         }

@@ -127,7 +127,7 @@ impl Op {
     /// The shape of the output for inputs of these shapes.
     ///
     /// # Errors
-    /// [`Error::Usage`](crate::Error::Usage) naming the rule of Spec §7.8 that the parameters or the inputs break.
+    /// [`Error::Usage`] naming the rule of Spec §7.8 that the parameters or the inputs break.
     pub fn shape(&self, inputs: &[Shape]) -> Result<Shape> {
         self.operation().shape(inputs)
     }

@@ -169,7 +169,7 @@ fn before(reach: Reach) -> usize {
 
 /// Outputs from the first such to the last.
 fn span(reach: Reach) -> usize {
-    before(reach) + (reach.stride - 1 + reach.before) / reach.stride
+    before(reach) + reach.before.div_ceil(reach.stride)
 }
 
 /// One of the interleaved images that the input's gradient consists of.
