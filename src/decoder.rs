@@ -3,82 +3,18 @@
 #[cfg(feature = "std")]
 mod range;
 
+use crate::decoding::{Damage, Decoding};
 use crate::error::{Error, Result};
 use crate::intake::{Intake, Step};
-use crate::models::Networks;
-use crate::pcm::{Pcm, MAX_SAMPLES};
+use crate::pcm::Pcm;
 #[cfg(feature = "std")]
 use crate::resample::Resampler;
 use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 use codec_format::header::Header;
-use codec_format::Limits;
 #[cfg(feature = "std")]
 pub use range::decode_range;
-
-/// What a decoder accepts, and which networks it has.
-#[derive(Debug, Clone)]
-pub struct Decoding {
-    /// The networks at hand.
-    pub networks: Networks,
-    /// What a stream may ask for.
-    pub limits: Limits,
-    /// Most samples, of all channels together, of a stream that is decoded as a whole: [`MAX_SAMPLES`] by default.
-    pub samples: u64,
-    /// Whether PCM comes at the source's rate rather than the coded one. Without the feature `std` it never does.
-    pub resample: bool,
-}
-
-impl Default for Decoding {
-    fn default() -> Self {
-        Decoding {
-            networks: Networks::default(),
-            limits: Limits::default(),
-            samples: MAX_SAMPLES,
-            resample: cfg!(feature = "std"),
-        }
-    }
-}
-
-/// What was damaged or lost of a stream.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Damage {
-    /// Places that could not be used.
-    pub places: u32,
-    /// What is wrong at the first one.
-    pub first: Option<codec_format::Error>,
-    /// Segments that were concealed.
-    pub concealed: u32,
-    /// Segments decoded or concealed.
-    pub segments: u32,
-}
-
-impl Damage {
-    /// Whether all of the stream was there.
-    #[must_use]
-    pub fn is_none(&self) -> bool {
-        self.places == 0 && self.concealed == 0
-    }
-}
-
-impl core::fmt::Display for Damage {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self.concealed {
-            _ if self.is_none() => write!(f, "is whole")?,
-            0 => write!(f, "is damaged, though no segment is lost")?,
-            lost => write!(
-                f,
-                "{lost} of {} segments are damaged and were concealed",
-                self.segments
-            )?,
-        }
-        match &self.first {
-            Some(error) => write!(f, " ({error})"),
-            None => Ok(()),
-        }
-    }
-}
 
 /// A decoder of a stream that arrives in pieces of any size.
 ///

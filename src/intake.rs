@@ -1,6 +1,6 @@
 //! From bytes to segments in order, lost ones included: what every way to decode begins with.
 
-use crate::decoder::{Damage, Decoding};
+use crate::decoding::{Damage, Decoding};
 use crate::error::{Error, Result};
 use crate::models::Network;
 use alloc::format;

@@ -63,6 +63,7 @@
 extern crate alloc;
 
 pub mod decoder;
+pub mod decoding;
 pub mod encoder;
 pub mod error;
 mod intake;
@@ -76,7 +77,8 @@ pub use codec_core;
 pub use codec_format;
 #[cfg(feature = "std")]
 pub use decoder::decode_range;
-pub use decoder::{decode, decode_with, Damage, Decoded, Decoder, Decoding};
+pub use decoder::{decode, decode_with, Decoded, Decoder};
+pub use decoding::{Damage, Decoding};
 pub use encoder::{encode, Completion, Effort, Encoded, Encoder, Options, Plan, Rate};
 pub use error::{Error, Result};
 pub use models::{Network, Networks};

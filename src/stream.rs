@@ -1,6 +1,6 @@
 //! A whole stream taken apart: for what looks at symbols rather than listens.
 
-use crate::decoder::{Damage, Decoding};
+use crate::decoding::{Damage, Decoding};
 use crate::error::{Error, Result};
 use crate::intake::{Intake, Step};
 use crate::models::Network;

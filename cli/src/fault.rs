@@ -1,6 +1,6 @@
 //! What can go wrong, and the exit code that says so.
 
-use sparc::decoder::Damage;
+use sparc::Damage;
 use thiserror::Error;
 
 /// The exit codes, for `--help`; the README repeats them.

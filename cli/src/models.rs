@@ -51,6 +51,24 @@ pub fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     bytes.of(batch::name(path))
 }
 
+/// The bytes of a file that should hold weights, if there are not too many.
+#[cfg(feature = "train")]
+pub fn weights(path: &Path) -> Result<Vec<u8>, Failure> {
+    let most = codec_train::safetensors::most_bytes() as u64;
+    if !file::is_pipe(path) {
+        let found = std::fs::metadata(path)
+            .map_err(|e| Fault::Model(file::reason(&e)).of(path.display()))?;
+        if found.len() > most {
+            let what = format!(
+                "{} bytes are more than the {most} a model may have",
+                found.len()
+            );
+            return Err(Fault::Limit(what).of(path.display()));
+        }
+    }
+    bytes(path)
+}
+
 /// What a `--model` argument names.
 pub fn given(path: Option<&Path>) -> Result<Given, Failure> {
     match path {

@@ -45,8 +45,8 @@
 //!
 //! Decoding uses f32 additions and multiplications in a fixed order, never fused, and the functions of the `libm`
 //! crate: the same bytes give the same samples on every machine. Wide registers hold different outputs side by side,
-//! never parts of a sum ([`network::kernel`]). A test fixes the checksum of decoded PCM, found on x86-64 and again
-//! on aarch64.
+//! never parts of a sum ([`network::kernel`]). Vectors beside the specification fix decoded PCM by
+//! its hash.
 //!
 //! # Memory and time
 //!

@@ -1,6 +1,7 @@
 //! A part of a stream, without decoding what comes before.
 
-use super::{Decoded, Decoder, Decoding};
+use super::{Decoded, Decoder};
+use crate::decoding::Decoding;
 use crate::error::{Error, Result};
 use crate::intake::{Intake, Step};
 use crate::resample;

@@ -9,7 +9,7 @@ use codec_format::model::{Model, WeightCoding};
 use codec_train::config::Config;
 use codec_train::{export, safetensors, Error};
 use sparc::Network;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// `sparc convert`.
 #[derive(Debug, Args)]
@@ -42,7 +42,7 @@ fn convert(args: &Convert) -> Result<(), Failure> {
         let what = "safetensors are written in single precision: without --weights";
         return Err(Fault::Arguments(what.into()).of(args.out.display()));
     }
-    let bytes = model_bytes(&args.input)?;
+    let bytes = models::weights(&args.input)?;
     let model = if safetensors::looks_like(&bytes) {
         let skeleton = skeleton(args)?;
         safetensors::read(&bytes, skeleton.as_ref()).map_err(fault)
@@ -69,7 +69,7 @@ fn convert(args: &Convert) -> Result<(), Failure> {
 /// The network that the arguments name, if they do.
 fn skeleton(args: &Convert) -> Result<Option<Model>, Failure> {
     if let Some(path) = &args.like {
-        let network = Network::read(&model_bytes(path)?).of(path.display())?;
+        let network = Network::read(&models::weights(path)?).of(path.display())?;
         return Ok(Some(network.model));
     }
     let Some(path) = &args.config else {
@@ -81,23 +81,6 @@ fn skeleton(args: &Convert) -> Result<Option<Model>, Failure> {
         .and_then(|config| config.model())
         .map(Some)
         .map_err(|e| Fault::Arguments(e.to_string()).of(path.display()))
-}
-
-/// The bytes of a file that should hold weights, if there are not too many.
-pub fn model_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
-    let most = safetensors::most_bytes() as u64;
-    if !file::is_pipe(path) {
-        let found = std::fs::metadata(path)
-            .map_err(|e| Fault::Model(file::reason(&e)).of(path.display()))?;
-        if found.len() > most {
-            let what = format!(
-                "{} bytes are more than the {most} a model may have",
-                found.len()
-            );
-            return Err(Fault::Limit(what).of(path.display()));
-        }
-    }
-    models::bytes(path)
 }
 
 fn fault(error: Error) -> Fault {

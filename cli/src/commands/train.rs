@@ -1,7 +1,7 @@
 //! `sparc train`.
 
-use crate::commands::convert;
 use crate::fault::{Failure, Fault, OfFile};
+use crate::models;
 use crate::output;
 use clap::{Args, ValueEnum};
 use codec_audio::file::reason;
@@ -133,7 +133,7 @@ fn train(args: &Train, quiet: bool) -> Result<(), Failure> {
 
 /// The weights to start from, in the network of the configuration.
 fn start(path: &Path, config: &str, args: &Train) -> Result<Model, Failure> {
-    let bytes = convert::model_bytes(path)?;
+    let bytes = models::weights(path)?;
     let model = if safetensors::looks_like(&bytes) {
         let skeleton = Config::parse(config).and_then(|config| config.model());
         let skeleton = skeleton.map_err(|error| failure(error, args))?;

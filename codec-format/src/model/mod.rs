@@ -8,6 +8,7 @@ mod file;
 pub mod graph;
 pub mod op;
 mod reach;
+pub mod shape;
 
 use crate::header::Stft;
 use alloc::string::String;

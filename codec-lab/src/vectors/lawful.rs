@@ -72,6 +72,12 @@ fn scattered(mask: MaskKind, values: ValueCoding) -> Recipe {
     recipe
 }
 
+/// A seeded mask with packed values.
+pub(super) fn seeded() -> Recipe {
+    let seed = 0x0123_4567_89AB_CDEF;
+    scattered(MaskKind::Seeded { seed }, ValueCoding::Packed)
+}
+
 /// The same with another header.
 fn with(mut recipe: Recipe, change: impl FnOnce(&mut Header)) -> Recipe {
     change(&mut recipe.header);

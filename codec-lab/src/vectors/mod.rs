@@ -3,6 +3,7 @@
 
 mod faulty;
 mod lawful;
+mod networks;
 mod pieces;
 mod scene;
 
@@ -32,7 +33,10 @@ pub struct Vector {
 /// None but those of a bug here: a stream that the writer does not take.
 pub fn all() -> codec_format::Result<Vec<Vector>> {
     let mut all = lawful::streams()?;
+    all.extend(networks::lawful()?);
+    all.sort_by_key(|vector| vector.file.starts_with("uncommon"));
     all.extend(faulty::streams()?);
+    all.extend(networks::faulty()?);
     Ok(all)
 }
 

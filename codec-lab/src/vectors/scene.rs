@@ -20,10 +20,10 @@ pub enum Scene {
 }
 
 /// Pseudo-random numbers (Knuth's MMIX constants).
-struct Noise(u64);
+pub(super) struct Noise(pub u64);
 
 impl Noise {
-    fn below(&mut self, n: u32) -> u32 {
+    pub fn below(&mut self, n: u32) -> u32 {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)

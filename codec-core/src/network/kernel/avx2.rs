@@ -24,5 +24,5 @@ pub(super) fn run_if_available(job: &Job<'_>, out: &mut [f32]) -> bool {
 /// The processor must support AVX2.
 #[target_feature(enable = "avx2")]
 unsafe fn with_avx2(job: &Job<'_>, out: &mut [f32]) {
-    run::<3, 8>(job, out);
+    run::<3>(job, out);
 }

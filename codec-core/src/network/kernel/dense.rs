@@ -49,15 +49,17 @@ fn block<const O: usize, const P: usize>(
             let pixel = frame * job.bins + bin;
             let start = bin * job.geometry.bin;
             if pixels == P {
-                let sums = window.sum::<O, P>(&rows[start..], data);
+                let mut sums = [[0.0; O]; P];
+                window.sum(&rows[start..], data, &mut sums);
                 for (p, sums) in sums.iter().enumerate() {
                     store(job, sums, pixel + p, first, out);
                 }
             } else {
                 for p in 0..pixels {
                     let start = start + p * job.geometry.bin;
-                    let [sums] = window.sum::<O, 1>(&rows[start..], data);
-                    store(job, &sums, pixel + p, first, out);
+                    let mut sums = [[0.0; O]; 1];
+                    window.sum(&rows[start..], data, &mut sums);
+                    store(job, &sums[0], pixel + p, first, out);
                 }
             }
             bin += pixels;
@@ -92,8 +94,13 @@ impl Window {
 
     /// The sums of `P` neighbouring pixels, the first of whose windows starts with `rows`.
     #[inline(always)]
-    fn sum<const O: usize, const P: usize>(&self, rows: &[f32], data: &[f32]) -> [[f32; O]; P] {
-        let mut sums = [[0.0f32; O]; P];
+    fn sum<const O: usize, const P: usize>(
+        &self,
+        rows: &[f32],
+        data: &[f32],
+        out: &mut [[f32; O]; P],
+    ) {
+        let mut sums = *out;
         let (run, step) = (self.run, self.step);
         for (&start, weights) in self.starts.iter().zip(data.chunks_exact(run * O)) {
             let line = &rows[start..][..run + (P - 1) * step];
@@ -115,6 +122,6 @@ impl Window {
                 }
             }
         }
-        sums
+        *out = sums;
     }
 }

@@ -1,60 +1,42 @@
 //! Convolutions whose outputs each have inputs of their own: depthwise ones, and others of small groups.
 
 use super::{store, Job, LANES};
+use alloc::vec::Vec;
 
-/// All blocks of outputs, `P` pixels at a time.
+/// All blocks of outputs.
 #[inline(always)]
-pub(super) fn run<const P: usize>(job: &Job<'_>, out: &mut [f32]) {
-    let weights = job.weights;
-    let len = LANES * weights.inputs * weights.bins * weights.frames;
-    for (block, data) in weights.data.chunks_exact(len).enumerate() {
-        let first = block * LANES;
-        for frame in 0..job.frames {
-            let rows = &job.input[frame * job.geometry.frame..];
-            let mut bin = 0;
-            while bin < job.bins {
-                let pixels = P.min(job.bins - bin);
-                let pixel = frame * job.bins + bin;
-                let start = bin * job.geometry.bin + first;
-                if pixels == P {
-                    let sums = sum::<P>(job, &rows[start..], data);
-                    for (p, sums) in sums.iter().enumerate() {
-                        store(job, sums, pixel + p, first, out);
-                    }
-                } else {
-                    for p in 0..pixels {
-                        let start = start + p * job.geometry.bin;
-                        let [sums] = sum::<1>(job, &rows[start..], data);
-                        store(job, &sums, pixel + p, first, out);
-                    }
-                }
-                bin += pixels;
+pub(super) fn run(job: &Job<'_>, out: &mut [f32]) {
+    let (geometry, weights) = (job.geometry, job.weights);
+    let lanes = geometry.width / weights.inputs;
+    // Where each weight's input lies, from the window's first number on.
+    let taps = (0..weights.frames).flat_map(|f| (0..weights.bins).map(move |b| (f, b)));
+    let starts: Vec<usize> = taps
+        .flat_map(|(f, b)| (0..weights.inputs).map(move |i| (f, b, i)))
+        .map(|(f, b, i)| f * geometry.tap_frame + b * geometry.tap_bin + i * lanes)
+        .collect();
+    let blocks = weights.data.chunks_exact(LANES * starts.len());
+    for frame in 0..job.frames {
+        for bin in 0..job.bins {
+            let window = &job.input[frame * geometry.frame + bin * geometry.bin..];
+            for (block, data) in blocks.clone().enumerate() {
+                let first = block * LANES;
+                let mut sums = [0.0; LANES];
+                sum(&window[first..], &starts, data, &mut sums);
+                store(job, &sums, frame * job.bins + bin, first, out);
             }
         }
     }
 }
 
-/// The sums of one block for `P` neighbouring pixels, the first of whose windows starts with `rows`.
+/// The sums of one block for the pixel whose window is `window`.
 #[inline(always)]
-fn sum<const P: usize>(job: &Job<'_>, rows: &[f32], data: &[f32]) -> [[f32; LANES]; P] {
-    let (geometry, weights) = (job.geometry, job.weights);
-    let mut sums = [[0.0f32; LANES]; P];
-    let lanes = geometry.width / weights.inputs;
-    let mut taps = data.chunks_exact(LANES);
-    for f in 0..weights.frames {
-        for b in 0..weights.bins {
-            for i in 0..weights.inputs {
-                let Some(w) = taps.next() else { return sums };
-                let at = f * geometry.tap_frame + b * geometry.tap_bin + i * lanes;
-                let line = &rows[at..][..(P - 1) * geometry.bin + LANES];
-                for p in 0..P {
-                    let x = &line[p * geometry.bin..][..LANES];
-                    for o in 0..LANES {
-                        sums[p][o] += x[o] * w[o];
-                    }
-                }
-            }
+fn sum(window: &[f32], starts: &[usize], data: &[f32], out: &mut [f32; LANES]) {
+    let mut sums = *out;
+    for (&start, w) in starts.iter().zip(data.chunks_exact(LANES)) {
+        let x = &window[start..][..LANES];
+        for o in 0..LANES {
+            sums[o] += x[o] * w[o];
         }
     }
-    sums
+    *out = sums;
 }

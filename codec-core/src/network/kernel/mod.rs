@@ -158,14 +158,14 @@ mod wide {
 
 /// The kernels for registers of any width; two pixels at a time suit four lanes.
 fn portable(job: &Job<'_>, out: &mut [f32]) {
-    run::<2, 2>(job, out);
+    run::<2>(job, out);
 }
 
-/// `P` pixels at a time where outputs share their inputs, `Q` where they do not.
+/// `P` pixels at a time where outputs share their inputs.
 #[inline(always)]
-fn run<const P: usize, const Q: usize>(job: &Job<'_>, out: &mut [f32]) {
+fn run<const P: usize>(job: &Job<'_>, out: &mut [f32]) {
     if job.weights.lanes {
-        lanes::run::<Q>(job, out);
+        lanes::run(job, out);
     } else {
         dense::run::<P>(job, out);
     }

@@ -3,7 +3,7 @@
 use super::{floats, put_floats, rule, single, unsupported, Budget, Operation};
 use crate::bytes::{put_varint, Cursor};
 use crate::error::Result;
-use crate::model::graph::Shape;
+use crate::model::shape::Shape;
 use crate::model::WeightCoding;
 use alloc::vec::Vec;
 

@@ -3,7 +3,7 @@
 use super::{rule, unsupported, Operation};
 use crate::bytes::Cursor;
 use crate::error::Result;
-use crate::model::graph::Shape;
+use crate::model::shape::Shape;
 use crate::model::WeightCoding;
 use alloc::vec::Vec;
 

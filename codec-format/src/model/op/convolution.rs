@@ -3,7 +3,7 @@
 use super::{coarser, floats, put_floats, rule, single, unsupported, Budget, Operation};
 use crate::bytes::{put_varint, Cursor};
 use crate::error::Result;
-use crate::model::graph::{Extent, Shape};
+use crate::model::shape::{Extent, Shape};
 use crate::model::WeightCoding;
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;

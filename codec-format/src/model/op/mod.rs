@@ -11,7 +11,7 @@ pub mod pool;
 pub mod shuffle;
 pub mod upsample;
 
-use super::graph::{Extent, Grid, Shape};
+use super::shape::{Extent, Grid, Shape};
 use super::WeightCoding;
 use crate::bytes::Cursor;
 use crate::error::{Error, Result};
