@@ -175,7 +175,7 @@ class Header:
         return -(-self.frames_of(total) // self.segment_frames)
 
 
-# ---------------------------------------------------------------- §6 entropy coding
+# ---------------------------------------------------------------- §5 entropy coding
 
 
 def logit_tables():
@@ -200,7 +200,7 @@ def squash(x):
     return SQUASH[x + 2816]
 
 
-SITES = {  # §6.5: slots of each input, features, sets of each mixer
+SITES = {  # §5.5: slots of each input, features, sets of each mixer
     "MASK": ((1024, 1024, 1024, 2048, 2048, 2048, 2048), 12, (64, 64, 128)),
     "VALUE": ((2048, 2048, 2048), 9, (16, 16, 16)),
     "LATTICE": ((2048, 2048, 1024, 1280), 10, (16, 16, 16)),
@@ -229,7 +229,7 @@ def layout():
 
 
 def start_state():
-    """§6.6: the state every segment starts from."""
+    """§5.6: the state every segment starts from."""
     places, slots, weights = layout()
     with open(os.path.join(HERE, "priors.bin"), "rb") as f:
         raw = f.read()
@@ -250,7 +250,7 @@ PACE = [131072 // (2 * n + 3) for n in range(128)]
 
 
 class Coder:
-    """Range decoder and the state that learns (§6.1 to §6.4)."""
+    """Range decoder and the state that learns (§5.1 to §5.4)."""
 
     def __init__(self, payload):
         self.places, self.p, self.n, self.weights = START[0], START[1][:], START[2][:], START[3][:]
@@ -311,7 +311,7 @@ class Coder:
         return bit
 
     def number(self, site, contexts, estimates, sets, guess):
-        """§6.7"""
+        """§5.7"""
         guess = min(max(guess, 0), 255)
         contexts = [16 * c for c in contexts]
 
@@ -339,7 +339,7 @@ class Coder:
         return at
 
     def length(self, kind):
-        """§6.8"""
+        """§5.8"""
         w = 0
         while w < 27 and self.decide("RUN", [256 * kind + w]):
             w += 1
@@ -354,7 +354,7 @@ class Coder:
         return x - 1
 
 
-# ---------------------------------------------------------------- §5.5 lattice
+# ---------------------------------------------------------------- §6.5 lattice
 
 BARK = [(0, 0), (250, 2445), (500, 4736), (750, 6770), (1000, 8511), (1250, 9974), (1500, 11199), (1750, 12230),
         (2000, 13104), (2250, 13855), (2500, 14509), (2750, 15087), (3000, 15602), (3250, 16069), (3500, 16496),
@@ -373,7 +373,7 @@ def bark(n, d):
 
 
 def band_edges(bands, first, bins, rate):
-    """§5.5.1. Fewer bins than bands make each bin a band (only zones can ask for that)."""
+    """§6.5.1. Fewer bins than bands make each bin a band (only zones can ask for that)."""
     bands = min(bands, bins - first)
     d = 2 * (bins - 1)
     bottom = bark(first * rate, d)
@@ -388,7 +388,7 @@ def band_edges(bands, first, bins, rate):
 
 
 def spread(column, edges, step, bins):
-    """§5.5.2: the levels of a column at every bin, for contexts."""
+    """§6.5.2: the levels of a column at every bin, for contexts."""
     c = [a + b - 1 for a, b in zip(edges, edges[1:])]
     out, b = [], 0
     for k in range(bins):
@@ -402,7 +402,7 @@ def spread(column, edges, step, bins):
     return out
 
 
-# ---------------------------------------------------------------- §5 segments
+# ---------------------------------------------------------------- §6 segments
 
 
 class Image:
@@ -415,7 +415,7 @@ class Image:
 
 
 def draw(state):
-    """§5.2.1: the state after, and the draw."""
+    """§6.2.1: the state after, and the draw."""
     m = (1 << 64) - 1
     state = z = state + 0x9E3779B97F4A7C15 & m
     z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9 & m
@@ -456,7 +456,7 @@ FALL = (65536, 62757, 60097, 57549, 55109, 52773, 50535, 48393, 46341, 44376, 42
 
 
 class Ridge:
-    """Thresholds, positions and values of the ridge mask (§5.3.1, §5.3.2). Rows are padded by 16 bins."""
+    """Thresholds, positions and values of the ridge mask (§6.3.1, §6.3.2). Rows are padded by 16 bins."""
 
     PAD = 16
 
@@ -574,7 +574,7 @@ class Ridge:
 
 
 class Lattice:
-    """§5.5.3"""
+    """§6.5.3"""
 
     def __init__(self, h):
         self.bands, _, self.step = h.lattice
@@ -621,7 +621,7 @@ class Lattice:
 
 
 class Waveform:
-    """§5.7"""
+    """§6.7"""
 
     PAD = 2
 
@@ -663,7 +663,7 @@ class Waveform:
 
 
 class ContextValues:
-    """§5.4.2"""
+    """§6.4.2"""
 
     def __init__(self, h):
         self.h, self.recent = h, {}
@@ -693,7 +693,7 @@ class ContextValues:
 
 
 class Phases:
-    """§5.6"""
+    """§6.6"""
 
     def __init__(self, h):
         self.h, self.before = h, [0] * (h.bins + 2)
@@ -723,7 +723,7 @@ def packed_values(b, count):
 
 
 def read_segment(h, body, log=None):
-    """The index and the images of a SEGM body (§5)."""
+    """The index and the images of a SEGM body (§6)."""
     b = Bytes(body)
     place = b.varint()
     index, frames = place >> 1, h.segment_frames
@@ -751,7 +751,7 @@ def read_segment(h, body, log=None):
     c = Coder(b.data[b.at:])
     c.log = log
     if h.mask == 2:
-        for image in images:  # §5.2.3
+        for image in images:  # §6.2.3
             at, kind, first = 0, 0, True
             while at < pixels:
                 n = c.length(kind) + (0 if first else 1)

@@ -9,7 +9,7 @@ pub type Result<T> = core::result::Result<T, Error>;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The bytes break the format, or end early (Spec §3 to §5).
+    /// The bytes break the format, or end early (Spec §3 to §6).
     #[error("{0}")]
     Stream(String),
     /// A size beyond a limit; nothing was allocated for it.

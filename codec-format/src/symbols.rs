@@ -12,7 +12,7 @@ use bitvec::vec::BitVec;
 /// Which pixels are kept: one bit a pixel, in pixel order.
 pub type Mask = BitVec<u8, bitvec::order::Lsb0>;
 
-/// The sparse image of one channel of one segment (Spec §5).
+/// The sparse image of one channel of one segment (Spec §6).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SparseImage {
     /// Bins in a frame: `n_fft / 2 + 1`.
@@ -190,10 +190,10 @@ impl SparseImage {
     }
 }
 
-/// Largest magnitude of an index of the waveform layer (Spec §5.7).
+/// Largest magnitude of an index of the waveform layer (Spec §6.7).
 pub const MAX_INDEX: i16 = 4095;
 
-/// Stored phases of one channel of one segment (Spec §5.6).
+/// Stored phases of one channel of one segment (Spec §6.6).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Phases {
     /// The pixels whose phase is stored; empty for phase kind *none*.

@@ -75,7 +75,7 @@ fn limits_are_those_the_spec_names() {
     }
     assert_eq!(l.model_weights as u64, l.model_macs_per_pixel);
     assert!(text.contains(&format!(
-        "at most `bins - covered` (§5.7) and at most {}",
+        "at most `bins - covered` (§6.7) and at most {}",
         limits::MAX_BANDS
     )));
 }
@@ -84,7 +84,7 @@ fn limits_are_those_the_spec_names() {
 fn the_rate_table_is_the_specs() {
     // The edges at 16 kHz follow from the table alone; the spec's, computed here from its text.
     let text = spec();
-    let section = &text[text.find("#### 5.5.1").unwrap()..text.find("#### 5.5.2").unwrap()];
+    let section = &text[text.find("#### 6.5.1").unwrap()..text.find("#### 6.5.2").unwrap()];
     let mut table: Vec<(u64, u64)> = Vec::new();
     for line in section
         .lines()

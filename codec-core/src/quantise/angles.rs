@@ -1,4 +1,4 @@
-//! Stored phases: between an angle and its index (Spec §5.6, §9.2).
+//! Stored phases: between an angle and its index (Spec §6.6, §9.2).
 
 use crate::transform::stft::Complex32;
 use codec_format::header::PhaseKind;

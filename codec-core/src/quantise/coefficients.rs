@@ -1,5 +1,5 @@
 //! Coefficients of the waveform layer: between numbers and indices in steps that follow the frame's threshold
-//! (Spec §5.7, §9.6).
+//! (Spec §6.7, §9.6).
 
 use super::levels;
 use alloc::vec::Vec;

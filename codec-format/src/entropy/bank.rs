@@ -1,4 +1,4 @@
-//! Adaptive probabilities and the mixers that combine them (Spec §6.3, §6.4).
+//! Adaptive probabilities and the mixers that combine them (Spec §5.3, §5.4).
 
 use super::logistic::{squash, stretch, LIMIT};
 use super::range::{BitCoder, ONE};
@@ -33,7 +33,7 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// That of streams (Spec §6.3, §6.4).
+    /// That of streams (Spec §5.3, §5.4).
     pub(crate) const STREAM: Pace = Pace {
         limit: 127,
         speed: 400,

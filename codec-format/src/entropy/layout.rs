@@ -1,4 +1,4 @@
-//! Where every decision of a segment finds its slots and weights (Spec §6.5).
+//! Where every decision of a segment finds its slots and weights (Spec §5.5).
 //!
 //! Sites follow one another; the first [`TRAINED_SLOTS`] slots and [`TRAINED_WEIGHTS`] weights have
 //! priors, the rest start ignorant.

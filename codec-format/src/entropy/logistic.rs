@@ -1,4 +1,4 @@
-//! Probabilities and their logits, in integers (Spec §6.2).
+//! Probabilities and their logits, in integers (Spec §5.2).
 //!
 //! A logit is `256 ln(p / (1 - p))`, kept within ±[`LIMIT`]. Both tables are built at compile time by
 //! the recurrences the specification states, so no rounding of a platform's mathematics enters.

@@ -1,4 +1,4 @@
-//! Entropy coding: bits to bytes, and what is known about the bits (Spec §6).
+//! Entropy coding: bits to bytes, and what is known about the bits (Spec §5).
 
 pub(crate) mod bank;
 pub(crate) mod layout;

@@ -1,4 +1,4 @@
-//! The trained start of a segment's state (Spec §6.6).
+//! The trained start of a segment's state (Spec §5.6).
 
 use super::bank::{Bank, Pace};
 use super::layout::{SLOTS, TRAINED_SLOTS, TRAINED_WEIGHTS, WEIGHTS, WEIGHT_RUNS};
@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 /// Bytes of a table: two for every trained slot and weight.
 pub const PRIORS_LENGTH: usize = 2 * (TRAINED_SLOTS + TRAINED_WEIGHTS);
 
-/// The table that is part of the format (Spec §6.6 has its hash).
+/// The table that is part of the format (Spec §5.6 has its hash).
 pub static PRIORS: &[u8] = include_bytes!("priors.bin");
 
 /// Counts behind the four bits of a prior's confidence. None is large: a segment's own statistics must

@@ -1,4 +1,4 @@
-//! The binary range coder (Spec §6.1).
+//! The binary range coder (Spec §5.1).
 //!
 //! Both directions keep an interval of a 48-bit number line. `range` stays between 2^40 and 2^48, so
 //! a 16-bit probability splits it with at least 24 bits of precision and rounding costs nothing worth

@@ -1,4 +1,4 @@
-//! Making the table of priors from real segments (Spec §6.6).
+//! Making the table of priors from real segments (Spec §5.6).
 
 use super::bank::{Bank, Pace};
 use super::priors::table;

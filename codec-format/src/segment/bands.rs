@@ -1,10 +1,10 @@
-//! Where the lattice's bands lie (Spec §5.5.1): integer arithmetic throughout.
+//! Where the lattice's bands lie (Spec §6.5.1): integer arithmetic throughout.
 
 use crate::header::LatticeShape;
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// Critical-band rate in 1/1000 Bark at a few frequencies in Hz, linear between them (Spec §5.5.1).
+/// Critical-band rate in 1/1000 Bark at a few frequencies in Hz, linear between them (Spec §6.5.1).
 /// Computed from `13 atan(0.00076 f) + 3.5 atan((f / 7500)^2)` (Zwicker and Terhardt 1980).
 const BARK: [(u64, u64); 44] = [
     (0, 0),
@@ -71,7 +71,7 @@ fn bark(numerator: u64, denominator: u64) -> u64 {
 
 impl LatticeShape {
     /// The first bin of every band and, last, the number of bins: `bands + 1` increasing numbers
-    /// (Spec §5.5.1). Bands are equally wide in Bark between bin `first` and half of `rate` (Hz), and none
+    /// (Spec §6.5.1). Bands are equally wide in Bark between bin `first` and half of `rate` (Hz), and none
     /// is empty: where there are fewer bins than bands each bin is a band.
     #[must_use]
     pub fn edges(&self, first: usize, bins: usize, rate: u32) -> Vec<usize> {

@@ -1,4 +1,4 @@
-//! One channel of a segment while it is coded, in either direction, frame by frame (Spec §5.3).
+//! One channel of a segment while it is coded, in either direction, frame by frame (Spec §6.3).
 
 use super::bands::Spread;
 use super::lattice::Lattice;
@@ -16,7 +16,7 @@ use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// Assumed depth of the background below the threshold where there is no lattice, 1/8 dB (Spec §5.3).
+/// Assumed depth of the background below the threshold where there is no lattice, 1/8 dB (Spec §6.3).
 const NO_LATTICE_DEPTH: i32 = 96;
 
 /// Symbols and what their coders know of those before. Zero means "not there" in `kept` and `angles`, so that the

@@ -1,4 +1,4 @@
-//! The background lattice (Spec §5.5.3).
+//! The background lattice (Spec §6.5.3).
 
 use super::number::code_number;
 use crate::entropy::bank::Bank;

@@ -1,4 +1,4 @@
-//! Segments: the symbols of about a second and their bytes (Spec §5).
+//! Segments: the symbols of about a second and their bytes (Spec §6).
 
 mod bands;
 mod bits;
@@ -125,7 +125,7 @@ impl SegmentCoder {
         Ok((meter.inner.finish(), bits))
     }
 
-    /// Checks the segment and writes its place and uncoded part (Spec §5.1).
+    /// Checks the segment and writes its place and uncoded part (Spec §6.1).
     fn start_encoding(
         &self,
         segment: &Segment,
@@ -210,7 +210,7 @@ impl SegmentCoder {
         self.read_place(&mut Cursor::new(body))
     }
 
-    /// The index and the number of frames at the start of a body (Spec §5.1).
+    /// The index and the number of frames at the start of a body (Spec §6.1).
     fn read_place(&self, cursor: &mut Cursor<'_>) -> Result<(u32, usize)> {
         let place = cursor.varint_up_to(u64::from(u32::MAX) << 1 | 1, "segment index")?;
         let index = (place >> 1) as u32;
@@ -229,7 +229,7 @@ impl SegmentCoder {
         Ok((index, frames as usize))
     }
 
-    /// Codes everything that is entropy coded, in either direction (Spec §5.3). [`Error::Usage`] where a decoder reads
+    /// Codes everything that is entropy coded, in either direction (Spec §6.3). [`Error::Usage`] where a decoder reads
     /// what no encoder writes.
     fn code<C: BitCoder>(
         &self,

@@ -1,4 +1,4 @@
-//! Whole numbers, coded as a walk away from a prediction (Spec §6.7).
+//! Whole numbers, coded as a walk away from a prediction (Spec §5.7).
 
 use crate::entropy::bank::{Bank, Site};
 use crate::entropy::layout::NODES;

@@ -1,4 +1,4 @@
-//! Values in whole bits (Spec §5.4.1).
+//! Values in whole bits (Spec §6.4.1).
 
 use crate::bytes::Cursor;
 use crate::error::Result;

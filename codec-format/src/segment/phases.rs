@@ -1,4 +1,4 @@
-//! Stored phases (Spec §5.6).
+//! Stored phases (Spec §6.6).
 
 use crate::entropy::bank::Bank;
 use crate::entropy::layout::PHASE;

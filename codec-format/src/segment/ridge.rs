@@ -1,4 +1,4 @@
-//! The ridge layer: thresholds, positions and values, frame by frame (Spec §5.3.1, §5.3.2).
+//! The ridge layer: thresholds, positions and values, frame by frame (Spec §6.3.1, §6.3.2).
 
 use super::number::code_number;
 use crate::entropy::bank::Bank;
@@ -76,7 +76,7 @@ pub(crate) struct Ridge {
     frame: usize,
 }
 
-/// Sixteen classes of a level difference in 1/8 dB (Spec §5.3.2).
+/// Sixteen classes of a level difference in 1/8 dB (Spec §6.3.2).
 fn class(x: i32) -> usize {
     const EDGES: [i32; 15] = [
         -128, -96, -72, -48, -32, -16, -4, 8, 20, 32, 48, 72, 96, 128, 176,

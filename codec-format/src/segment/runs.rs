@@ -1,11 +1,11 @@
-//! Masks as run lengths (Spec §5.2.3).
+//! Masks as run lengths (Spec §6.2.3).
 
 use crate::entropy::bank::Bank;
 use crate::entropy::layout::RUN;
 use crate::entropy::range::{code_fair, BitCoder, Layer};
 use crate::error::{rule, Result};
 
-/// Codes the positions in `kept` (nonzero where kept) as alternating runs, a gap first (Spec §5.2.3).
+/// Codes the positions in `kept` (nonzero where kept) as alternating runs, a gap first (Spec §6.2.3).
 /// A decoder writes `marker` where a pixel is kept.
 pub(crate) fn code<C: BitCoder>(
     bank: &mut Bank,

@@ -1,4 +1,4 @@
-//! Values by context of masks without thresholds, whose positions are known before (Spec §5.4.2).
+//! Values by context of masks without thresholds, whose positions are known before (Spec §6.4.2).
 
 use super::number::code_number;
 use crate::entropy::bank::Bank;

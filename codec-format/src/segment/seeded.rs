@@ -1,4 +1,4 @@
-//! Masks computed from a seed (Spec §5.2.1).
+//! Masks computed from a seed (Spec §6.2.1).
 
 use crate::symbols::Mask;
 
@@ -19,7 +19,7 @@ impl SplitMix {
 /// `count` of `pixels` pixels (all of them where `count` is larger), every choice equally likely.
 ///
 /// Selection sampling (Knuth, TAOCP vol. 2, algorithm 3.4.2 S) in integers, so that every machine
-/// draws the same mask; Spec §5.2.1 gives the generator and the comparison.
+/// draws the same mask; Spec §6.2.1 gives the generator and the comparison.
 #[must_use]
 pub fn seeded_mask(seed: u64, segment: u32, channel: usize, pixels: usize, count: usize) -> Mask {
     let place = u64::from(segment) << 8 | channel as u64 & 0xff;

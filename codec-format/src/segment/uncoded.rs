@@ -1,4 +1,4 @@
-//! The uncoded part of a segment, which stands before the entropy coded bytes (Spec §5.2, §5.4.1).
+//! The uncoded part of a segment, which stands before the entropy coded bytes (Spec §6.2, §6.4.1).
 
 use super::channel::Channel;
 use super::seeded::seeded_mask;
@@ -31,11 +31,11 @@ impl SegmentCoder {
         let start = bytes.len();
         match self.header.mask {
             MaskKind::Ridge { .. } => return,
-            // Spec §5.2.1, §5.2.3
+            // Spec §6.2.1, §6.2.3
             MaskKind::Seeded { .. } | MaskKind::RunLength => {
                 put_varint(bytes, image.values().len() as u64);
             }
-            // Spec §5.2.2
+            // Spec §6.2.2
             MaskKind::Packed => {
                 let mut mask = image.mask().clone();
                 mask.set_uninitialized(false);

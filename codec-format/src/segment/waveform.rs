@@ -1,4 +1,4 @@
-//! The waveform layer: coefficients of the lowest band (Spec §5.7).
+//! The waveform layer: coefficients of the lowest band (Spec §6.7).
 
 use super::number::code_number;
 use crate::entropy::bank::Bank;
@@ -35,7 +35,7 @@ pub(crate) struct Waveform {
     seen: usize,
 }
 
-/// Sixteen classes of a magnitude in 1/16 step (Spec §5.7).
+/// Sixteen classes of a magnitude in 1/16 step (Spec §6.7).
 fn class(x: u32) -> usize {
     const EDGES: [u32; 15] = [1, 4, 7, 11, 16, 22, 30, 40, 54, 72, 96, 136, 200, 320, 640];
     EDGES.iter().filter(|&&edge| x >= edge).count()

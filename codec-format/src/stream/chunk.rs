@@ -34,7 +34,7 @@ pub(crate) fn describe(kind: u8) -> (&'static str, &'static str) {
     match kind {
         HEAD => ("HEAD", "4"),
         META => ("META", "3.4"),
-        SEGM => ("SEGM", "5"),
+        SEGM => ("SEGM", "6"),
         SEEK => ("SEEK", "3.5"),
         MODL => ("MODL", "3.6"),
         TAIL => ("TAIL", "3.7"),

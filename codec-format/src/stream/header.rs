@@ -105,7 +105,7 @@ pub struct Quantiser {
     pub step: u8,
 }
 
-/// Mask codings (Spec §5.2).
+/// Mask codings (Spec §6.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MaskKind {
     /// Uniform random, computed from a seed; only the count of kept pixels is written.
@@ -124,7 +124,7 @@ pub enum MaskKind {
     },
 }
 
-/// Codings of kept values of masks other than ridge (Spec §5.4).
+/// Codings of kept values of masks other than ridge (Spec §6.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueCoding {
     /// The fewest whole bits that hold the segment's largest index.
@@ -133,10 +133,10 @@ pub enum ValueCoding {
     Context,
 }
 
-/// Shape of the background lattice (Spec §5.5).
+/// Shape of the background lattice (Spec §6.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LatticeShape {
-    /// Bands over the whole spectrum, narrow below and wide above (Spec §5.5 gives the edges).
+    /// Bands over the whole spectrum, narrow below and wide above (Spec §6.5 gives the edges).
     pub bands: u8,
     /// Frames a lattice step covers.
     pub every: u8,
@@ -144,7 +144,7 @@ pub struct LatticeShape {
     pub step: u8,
 }
 
-/// Which phases are stored, and how finely (Spec §5.6).
+/// Which phases are stored, and how finely (Spec §6.6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PhaseKind {
     /// None: the decoder rebuilds them from the magnitudes.
@@ -163,7 +163,7 @@ pub enum PhaseKind {
     },
 }
 
-/// Shape of the waveform layer: the lowest band as transform coefficients (Spec §5.7).
+/// Shape of the waveform layer: the lowest band as transform coefficients (Spec §6.7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WaveformShape {
     /// Coefficients a frame, each half of `coded rate / hop` wide, from 0 Hz up; 1 to `hop` and to
@@ -174,7 +174,7 @@ pub struct WaveformShape {
 }
 
 impl WaveformShape {
-    /// Bins from 0 up whose pixels follow from this layer on the grid of `stft` (Spec §5.7).
+    /// Bins from 0 up whose pixels follow from this layer on the grid of `stft` (Spec §6.7).
     #[must_use]
     pub fn covered_bins(&self, stft: &Stft) -> usize {
         let below = usize::from(self.coefficients).saturating_sub(1);
@@ -238,7 +238,7 @@ impl Header {
     }
 
     /// Bins from 0 up whose pixels follow from the waveform layer, so that no other layer has them: those
-    /// that lie a bin or more below the end of its band; none without the layer (Spec §5.7).
+    /// that lie a bin or more below the end of its band; none without the layer (Spec §6.7).
     #[must_use]
     pub fn covered_bins(&self) -> usize {
         self.waveform
@@ -252,7 +252,7 @@ impl Header {
             .map_or(0, |shape| usize::from(shape.coefficients))
     }
 
-    /// The first bin of every band of the lattice and, last, the number of bins (Spec §5.5.1); empty without a
+    /// The first bin of every band of the lattice and, last, the number of bins (Spec §6.5.1); empty without a
     /// lattice.
     #[must_use]
     pub fn lattice_edges(&self) -> Vec<usize> {

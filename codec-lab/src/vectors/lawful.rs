@@ -161,38 +161,38 @@ pub(super) fn streams() -> Result<Vec<Vector>> {
 
     let mut usual = |name, section, recipe| add("baseline", name, section, recipe);
     usual("example", "12", example())?;
-    usual("ridge", "5.3.2", ridge())?;
+    usual("ridge", "6.3.2", ridge())?;
     usual(
         "ridge-without-lattice",
-        "5.3.2",
+        "6.3.2",
         with(ridge(), |h| h.lattice = None),
     )?;
     usual(
         "waveform",
-        "5.7",
+        "6.7",
         with(ridge(), |h| h.waveform = low(8, -40)),
     )?;
-    usual("seeded", "5.2.1", scattered(seeded, packed))?;
-    usual("packed", "5.2.2", scattered(MaskKind::Packed, packed))?;
-    usual("runs", "5.2.3", scattered(MaskKind::RunLength, context))?;
+    usual("seeded", "6.2.1", scattered(seeded, packed))?;
+    usual("packed", "6.2.2", scattered(MaskKind::Packed, packed))?;
+    usual("runs", "6.2.3", scattered(MaskKind::RunLength, context))?;
     usual(
         "runs-with-packed-values",
-        "5.4.1",
+        "6.4.1",
         scattered(MaskKind::RunLength, packed),
     )?;
     usual(
         "seeded-with-values-by-context",
-        "5.4.2",
+        "6.4.2",
         scattered(seeded, context),
     )?;
     usual(
         "packed-with-values-by-context",
-        "5.4.2",
+        "6.4.2",
         scattered(MaskKind::Packed, context),
     )?;
     usual(
         "every-phase",
-        "5.6",
+        "6.6",
         with(scattered(seeded, packed), |h| {
             h.phase = PhaseKind::All { bits: 6 }
         }),
@@ -203,12 +203,12 @@ pub(super) fn streams() -> Result<Vec<Vector>> {
     };
     usual(
         "some-phases",
-        "5.6",
+        "6.6",
         with(scattered(MaskKind::RunLength, context), |h| h.phase = some),
     )?;
     usual(
         "some-phases-of-ridges",
-        "5.6",
+        "6.6",
         with(ridge(), |h| h.phase = some),
     )?;
     usual(
@@ -226,7 +226,7 @@ pub(super) fn streams() -> Result<Vec<Vector>> {
     )?;
     usual(
         "stereo",
-        "5.3",
+        "6.3",
         with(ridge(), |h| {
             (h.source.channels, h.coded.channels) = (2, 2);
             h.waveform = low(4, -40);
@@ -234,7 +234,7 @@ pub(super) fn streams() -> Result<Vec<Vector>> {
     )?;
     usual(
         "stereo-runs",
-        "5.3",
+        "6.3",
         with(scattered(MaskKind::RunLength, context), |h| {
             (h.source.channels, h.coded.channels) = (2, 2);
         }),
@@ -272,14 +272,14 @@ pub(super) fn streams() -> Result<Vec<Vector>> {
     )?;
     unusual(
         "highest-rate",
-        "5.5.1",
+        "6.5.1",
         with(ridge(), |h| {
             (h.source.rate, h.coded.rate) = (192_000, 192_000)
         }),
     )?;
     unusual(
         "eight-channels",
-        "5.3",
+        "6.3",
         long(
             with(ridge(), |h| {
                 (h.source.channels, h.coded.channels) = (8, 8);
@@ -340,14 +340,14 @@ pub(super) fn streams() -> Result<Vec<Vector>> {
         )?;
     }
 
-    unusual("jumps", "6.7", ridge().of(Scene::Jumps))?;
+    unusual("jumps", "5.7", ridge().of(Scene::Jumps))?;
     unusual(
         "jumps-of-coefficients",
-        "5.7",
+        "6.7",
         with(ridge(), |h| h.waveform = low(24, 0)).of(Scene::Jumps),
     )?;
-    unusual("silence", "5.3.2", ridge().of(Scene::Silence))?;
-    unusual("full-ridge", "5.3.2", long(ridge(), 300).of(Scene::Full))?;
+    unusual("silence", "6.3.2", ridge().of(Scene::Silence))?;
+    unusual("full-ridge", "6.3.2", long(ridge(), 300).of(Scene::Full))?;
     for (mask, silence, full) in [
         (seeded, "seeded-silence", "seeded-full"),
         (MaskKind::Packed, "packed-silence", "packed-full"),
@@ -355,25 +355,25 @@ pub(super) fn streams() -> Result<Vec<Vector>> {
     ] {
         unusual(
             silence,
-            "5.4.1",
+            "6.4.1",
             long(scattered(mask, packed), 300).of(Scene::Silence),
         )?;
         unusual(
             full,
-            "5.4.1",
+            "6.4.1",
             long(scattered(mask, packed), 300).of(Scene::Full),
         )?;
     }
     unusual(
         "smallest-steps",
-        "5.4.1",
+        "6.4.1",
         with(scattered(MaskKind::Packed, packed), |h| {
             h.quantiser.step = 1
         }),
     )?;
     unusual(
         "largest-steps",
-        "5.4.2",
+        "6.4.2",
         with(scattered(MaskKind::Packed, context), |h| {
             h.quantiser.step = 255;
             h.lattice = None;
@@ -381,7 +381,7 @@ pub(super) fn streams() -> Result<Vec<Vector>> {
     )?;
     unusual(
         "ridge-of-steps-of-1",
-        "5.3.2",
+        "6.3.2",
         with(ridge(), |h| {
             h.quantiser.step = 1;
             h.mask = MaskKind::Ridge { threshold_step: 1 };
@@ -389,7 +389,7 @@ pub(super) fn streams() -> Result<Vec<Vector>> {
     )?;
     unusual(
         "ridge-of-steps-of-255",
-        "5.3.2",
+        "6.3.2",
         with(ridge(), |h| {
             h.quantiser.step = 255;
             h.mask = MaskKind::Ridge {
@@ -405,17 +405,17 @@ pub(super) fn streams() -> Result<Vec<Vector>> {
     )?;
     unusual(
         "most-bands",
-        "5.5.1",
+        "6.5.1",
         with(ridge(), |h| h.lattice = lattice(64, 3, 20)),
     )?;
     unusual(
         "one-column",
-        "5.5.2",
+        "6.5.2",
         with(ridge(), |h| h.lattice = lattice(5, 255, 255)),
     )?;
     unusual(
         "a-band-a-bin",
-        "5.5.1",
+        "6.5.1",
         with(ridge(), |h| {
             h.waveform = low(30, -40);
             h.lattice = lattice(36, 2, 32);
@@ -423,12 +423,12 @@ pub(super) fn streams() -> Result<Vec<Vector>> {
     )?;
     unusual(
         "one-coefficient",
-        "5.7",
+        "6.7",
         with(ridge(), |h| h.waveform = low(1, 127)),
     )?;
     unusual(
         "most-coefficients",
-        "5.7",
+        "6.7",
         with(shape(stft(256, 256, 128), 5, ridge()), |h| {
             h.waveform = low(128, -128);
             h.lattice = None;
@@ -437,7 +437,7 @@ pub(super) fn streams() -> Result<Vec<Vector>> {
     for (name, bits) in [("phases-of-1-bit", 1), ("phases-of-12-bits", 12)] {
         unusual(
             name,
-            "5.6",
+            "6.6",
             long(with(ridge(), |h| h.phase = PhaseKind::All { bits }), 300),
         )?;
     }
@@ -547,10 +547,10 @@ pub(super) fn streams() -> Result<Vec<Vector>> {
     more("segments-out-of-order", "3.9", join(&swapped));
     let mut left_over = pieces.clone();
     left_over[2].1.extend([1; 40]);
-    more("segment-with-bytes-left-over", "6.1", join(&left_over));
+    more("segment-with-bytes-left-over", "5.1", join(&left_over));
     let mut short = pieces.clone();
     short[2].1 = vec![3, 0];
-    more("segment-of-no-frames", "5.1", join(&short));
+    more("segment-of-no-frames", "6.1", join(&short));
     let mut too_long = join(&pieces[..2]);
     too_long.extend([SEGM, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F]);
     too_long.extend(&join(&pieces[2..])[8..]);
