@@ -1,7 +1,7 @@
 //! Speed of a convolution with its gradients: forward, gradient of the inputs and of the weights, activation included. One
 //! element of the throughput is one floating-point operation (two a multiply-add), so that Gelem/s reads as GFLOP/s.
 //!
-//! `cargo bench -p codec-train`; `docs/training.md` has the figures, and PyTorch's on the same shapes.
+//! `cargo bench -p sparc-train`; `docs/training.md` has the figures, and PyTorch's on the same shapes.
 
 use codec_format::model::graph::{Extent, Graph, Operand, Plane};
 use codec_format::model::op::{Activation, Convolution, ConvolutionKind};
