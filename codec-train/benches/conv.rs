@@ -6,7 +6,7 @@
 use codec_format::model::graph::{Extent, Graph, Operand, Plane};
 use codec_format::model::op::{Activation, Convolution, ConvolutionKind};
 use codec_train::backend::cpu::Cpu;
-use codec_train::backend::{Backend, Dims, Filter};
+use codec_train::backend::{Backend, Dims, Filter, Wanted};
 use codec_train::graph::{trace, Planes};
 use criterion::{Criterion, Throughput};
 use std::hint::black_box;
@@ -16,6 +16,12 @@ const FRAMES: usize = 64;
 const CHANNELS: u16 = 16;
 const SAMPLES: usize = 8;
 const PIXELS: usize = BINS * FRAMES;
+
+/// Both gradients of a convolution.
+const ALL: Wanted = Wanted {
+    input: true,
+    weights: true,
+};
 
 /// Numbers without a pattern in -0.5..0.5.
 fn numbers(n: usize) -> Vec<f32> {
@@ -81,7 +87,7 @@ fn convolutions(c: &mut Criterion) {
                     let (g, _) = Cpu.activate_gradients(&y, &slopes, g).expect("gradients");
                     black_box(Cpu.totals(&g).expect("a gradient"));
                     black_box(
-                        Cpu.convolve_gradients(&x, &filter, &g, true)
+                        Cpu.convolve_gradients(&x, &filter, &g, ALL)
                             .expect("gradients"),
                     );
                 });

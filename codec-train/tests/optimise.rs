@@ -138,7 +138,7 @@ fn what_a_problem_says_is_what_decoding_the_file_gives() {
     ] {
         let encoded = problem.encode(policy, phase, None).expect("encoded");
         let measured = problem.measure(&encoded).expect("measured");
-        let dense = problem.complete(&mask, kept.view());
+        let dense = problem.complete(&mask, kept.view()).expect("an image");
         let (mut decoded, _) = codec_core::decode::dense_images(
             &encoded.header,
             Some(problem.model()),
@@ -186,7 +186,8 @@ fn everything_kept_is_better_than_almost_nothing() {
     let problem = problem(8_000);
     let all = Mask::repeat(true, problem.pixels());
     let few = problem.random_mask(0.99, 1).expect("a mask");
-    let mse = |mask: &Mask| problem.mse(&problem.complete(mask, problem.stored()));
+    let mse =
+        |mask: &Mask| problem.mse(&problem.complete(mask, problem.stored()).expect("an image"));
     assert!(mse(&all) < mse(&few));
 }
 
@@ -217,7 +218,7 @@ fn pixels_keep_their_place() {
     let mut mask = Mask::repeat(false, problem.pixels());
     mask.set(100 * BINS + 20, true);
     let kept = ndarray::Array2::from_elem((problem.frames(), BINS), 40.0);
-    let dense = problem.complete(&mask, kept.view());
+    let dense = problem.complete(&mask, kept.view()).expect("an image");
     let lit = dense[(100, 20)] - dense[(200, 50)];
     assert!(lit.abs() > 10.0, "{lit}");
     assert!((dense[(103, 20)] - dense[(200, 50)]).abs() > 10.0);
@@ -261,7 +262,9 @@ fn breeding_improves_on_chance_and_keeps_the_count() {
         assert!(best[6] > best[0], "{best:?}");
         // Ten at first, then all but the one survivor.
         assert_eq!(evolution.evaluations, 10 + 6 * 9);
-        let dense = problem.complete(&evolution.mask, problem.stored());
+        let dense = problem
+            .complete(&evolution.mask, problem.stored())
+            .expect("an image");
         assert_eq!(evolution.fitness, -problem.mse(&dense));
     }
 }
@@ -319,7 +322,9 @@ fn a_killed_search_resumes_to_the_identical_result_on_any_number_of_threads() {
 fn descent_finds_better_masks_than_chance_and_fitted_levels_better_images() {
     let problem = problem(8_000);
     let random = problem.random_mask(0.9, 1).expect("a mask");
-    let error = |mask: &Mask, kept: ArrayView2<'_, f32>| problem.mse(&problem.complete(mask, kept));
+    let error = |mask: &Mask, kept: ArrayView2<'_, f32>| {
+        problem.mse(&problem.complete(mask, kept).expect("an image"))
+    };
     let chance = error(&random, problem.stored());
     let options = gradient::Options::new(0.9, 80);
 
@@ -414,7 +419,8 @@ fn any_network_can_be_bred_for_and_descended_on() {
         ..breeding(Fitness::Mse, Newcomers::Uniform)
     };
     assert!(genetic::run(&problem, &options).is_ok());
-    let error = |mask: &Mask| problem.mse(&problem.complete(mask, problem.stored()));
+    let error =
+        |mask: &Mask| problem.mse(&problem.complete(mask, problem.stored()).expect("an image"));
     let chance = error(&problem.random_mask(0.9, 1).expect("a mask"));
     let found = gradient::straight_through(&problem, &gradient::Options::new(0.9, 40));
     let found = error(&found.expect("a mask"));

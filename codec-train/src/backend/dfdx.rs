@@ -5,7 +5,7 @@
 //! product of matrices; its gradients are two more. Which rows those are is worked out once for every window and size and
 //! stays on the device. Where a maximum lies ([`Backend::maxima`]) is found on the processor.
 
-use super::{Backend, Dims, Filter, Mean, Reach, Window};
+use super::{Backend, Dims, Filter, Mean, Reach, Wanted, Window};
 use crate::error::{Error, Result};
 use ::dfdx::shapes::Axis;
 use ::dfdx::tensor::{Storage, Tensor};
@@ -330,20 +330,23 @@ impl<D: Device<f32>> Backend for Dfdx<D> {
         x: &Image<D>,
         filter: &Filter<'_>,
         g: &Image<D>,
-        wanted: bool,
+        wanted: Wanted,
     ) -> Result<(Option<Image<D>>, Vec<f32>)> {
         let (window, taps) = (filter.window, filter.window.area());
-        let found = self
-            .unrolled(x, Lookup::Window(window), taps, g.dims)?
-            .try_permute::<_, ::dfdx::shapes::Axes2<1, 0>>()
-            .and_then(|x| x.try_matmul(g.matrix.clone()))
-            .map_err(failed)?
-            .as_vec();
-        let mut weights = vec![0.0; filter.weights.len()];
-        each_weight(filter, |at, tap, input, output| {
-            weights[at] = found[(tap * filter.inputs + input) * filter.outputs + output];
-        });
-        if !wanted {
+        let mut weights = Vec::new();
+        if wanted.weights {
+            let found = self
+                .unrolled(x, Lookup::Window(window), taps, g.dims)?
+                .try_permute::<_, ::dfdx::shapes::Axes2<1, 0>>()
+                .and_then(|x| x.try_matmul(g.matrix.clone()))
+                .map_err(failed)?
+                .as_vec();
+            weights = vec![0.0; filter.weights.len()];
+            each_weight(filter, |at, tap, input, output| {
+                weights[at] = found[(tap * filter.inputs + input) * filter.outputs + output];
+            });
+        }
+        if !wanted.input {
             return Ok((None, weights));
         }
         let matrix = self

@@ -147,6 +147,15 @@ impl<'a> Filter<'a> {
     }
 }
 
+/// Which gradients of a convolution are wanted; those of the weights are empty otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    /// In the input.
+    pub input: bool,
+    /// In the weights.
+    pub weights: bool,
+}
+
 /// How sums become means: `area / max(count, floor)` times the sum, 0 where the count is 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Mean {
@@ -204,13 +213,13 @@ pub trait Backend {
         bias: Option<&[f32]>,
         out: Dims,
     ) -> Result<Self::Tensor>;
-    /// The gradients of [`Backend::convolve`] in the input, if `wanted`, and in the weights.
+    /// The gradients of [`Backend::convolve`] in the input and in the weights, as far as they are wanted.
     fn convolve_gradients(
         &self,
         x: &Self::Tensor,
         filter: &Filter<'_>,
         g: &Self::Tensor,
-        wanted: bool,
+        wanted: Wanted,
     ) -> Result<(Option<Self::Tensor>, Vec<f32>)>;
     /// The sum over all pixels of every channel: the gradient of a bias.
     fn totals(&self, g: &Self::Tensor) -> Result<Vec<f32>>;

@@ -190,12 +190,13 @@ impl<'a, B: Backend> Walk<'a, B> {
         })
     }
 
-    fn step(&self, node: usize) -> op::Step<'_, B> {
+    fn step(&self, node: usize, learns: bool) -> op::Step<'_, B> {
         let (shape, coded) = (self.shapes[node], self.planes.dims);
         op::Step {
             backend: self.backend,
             floor: self.planes.floor,
             relaxed: self.planes.relaxed,
+            learns,
             out: Dims {
                 samples: coded.samples,
                 channels: usize::from(shape.channels),
@@ -265,7 +266,7 @@ pub fn run<B: Backend>(backend: &B, graph: &Graph, planes: &Planes<B>) -> Result
     let mut done: Vec<Option<Value<B>>> = Vec::new();
     for (at, node) in graph.nodes.iter().enumerate() {
         let inputs = walk.inputs(at, |i| done[i].as_ref())?;
-        let (value, _) = op::forward(&node.op, &walk.step(at), &inputs)?;
+        let (value, _) = op::forward(&node.op, &walk.step(at, false), &inputs)?;
         done.push(Some(value));
         for operand in &node.inputs {
             if let Operand::Node(i) = *operand {
@@ -294,7 +295,7 @@ pub fn trace<'a, B: Backend>(
     let mut done: Vec<Done<B>> = Vec::new();
     for (at, node) in graph.nodes.iter().enumerate() {
         let inputs = walk.inputs(at, |i| done.get(i).map(|d| &d.value))?;
-        let (value, saved) = op::forward(&node.op, &walk.step(at), &inputs)?;
+        let (value, saved) = op::forward(&node.op, &walk.step(at, false), &inputs)?;
         done.push(Done { value, saved });
     }
     Ok(Trace { walk, done })
@@ -312,7 +313,19 @@ impl<B: Backend> Trace<'_, B> {
     ///
     /// # Errors
     /// [`Error::Device`].
-    pub fn backward(mut self, g: B::Tensor) -> Result<Gradients<B>> {
+    pub fn backward(self, g: B::Tensor) -> Result<Gradients<B>> {
+        self.back(g, true)
+    }
+
+    /// As [`Trace::backward`], in the planes alone: those in the weights are not computed, and empty or of no use.
+    ///
+    /// # Errors
+    /// [`Error::Device`].
+    pub fn backward_to_planes(self, g: B::Tensor) -> Result<Gradients<B>> {
+        self.back(g, false)
+    }
+
+    fn back(mut self, g: B::Tensor, learns: bool) -> Result<Gradients<B>> {
         let (walk, backend) = (&self.walk, self.walk.backend);
         let nodes = &walk.graph.nodes;
         let wanted = wanted(walk.graph, walk.planes.relaxed);
@@ -336,7 +349,14 @@ impl<B: Backend> Trace<'_, B> {
                     Operand::Node(i) => wanted[usize::from(i)],
                 })
                 .collect();
-            let back = op::backward(&node.op, &walk.step(at), &inputs, done.saved, slope, &reads)?;
+            let back = op::backward(
+                &node.op,
+                &walk.step(at, learns),
+                &inputs,
+                done.saved,
+                slope,
+                &reads,
+            )?;
             parameters.extend(back.parameters.into_iter().rev());
             for (operand, slope) in node.inputs.iter().zip(back.inputs) {
                 match *operand {

@@ -8,12 +8,13 @@
 //! [`straight_through`] descends on binary masks all along, and [`optimise_values`] then puts into the levels
 //! of the kept pixels what the network makes the best image of.
 
+use super::completion::Observed;
 use super::sampling::{self, Sampler, Tilt};
 use super::Problem;
 use crate::backend::cpu::Cpu;
 use crate::backend::Backend;
 use crate::error::{Error, Result};
-use crate::graph::{self, Planes, BINARY_FLOOR};
+use crate::graph::{self, BINARY_FLOOR};
 use crate::optimiser::{AdamW, State};
 use codec_format::model::graph::Plane;
 use codec_format::symbols::Mask;
@@ -99,9 +100,10 @@ pub struct Relaxed {
 /// [`Error::Network`] if the network reads a plane that there is not.
 pub fn complete(problem: &Problem, mask: &Array2<f32>) -> Result<Array2<f32>> {
     let descent = Descent::new(problem);
-    let planes = descent.planes(&descent.values, &turned(mask), RELAXED_FLOOR)?;
-    let output = graph::run(&Cpu, &problem.model().completion, &planes)?;
-    let levels = descent.levels(&Cpu.numbers(&output)?, &descent.values, &turned(mask));
+    let mask = turned(mask);
+    let levels = descent
+        .observed(&descent.values, &mask)
+        .completed(Some(RELAXED_FLOOR))?;
     Ok(back(&levels, problem))
 }
 
@@ -332,50 +334,19 @@ impl<'a> Descent<'a> {
         }
     }
 
-    /// Without a background, the level of what is not kept is that of the origin.
-    fn empty(&self) -> f32 {
-        let n = self.problem.model().normalisation;
-        -n.offset / n.scale
-    }
-
-    /// The layered image: `values` as far as the mask lets them through.
-    fn image(&self, values: &[f32], mask: &[f32]) -> Vec<f32> {
-        let empty = self.empty();
-        let pixels = values.iter().zip(mask);
-        pixels.map(|(v, m)| empty + m * (v - empty)).collect()
-    }
-
-    fn planes(&self, values: &[f32], mask: &[f32], floor: f32) -> Result<Planes<Cpu>> {
-        let (bins, frames) = (self.problem.bins(), self.problem.frames());
-        Planes::new(1, bins, frames)
-            .relaxed(floor)
-            .with(&Cpu, Plane::Values, values.to_vec())?
-            .with(&Cpu, Plane::Mask, mask.to_vec())?
-            .with(&Cpu, Plane::Image, self.image(values, mask))?
-            .with(&Cpu, Plane::Background, vec![self.empty(); bins * frames])
-    }
-
-    /// Levels in dB above the origin from what the network gives out.
-    fn levels(&self, output: &[f32], values: &[f32], mask: &[f32]) -> Vec<f32> {
-        let model = self.problem.model();
-        let n = model.normalisation;
-        let mut levels: Vec<f32> = output.iter().map(|y| n.offset + y * n.scale).collect();
-        if model.residual {
-            for (level, x) in levels.iter_mut().zip(self.image(values, mask)) {
-                *level += x * n.scale;
-            }
-        }
-        levels
+    fn observed<'b>(&'b self, values: &'b [f32], mask: &'b [f32]) -> Observed<'b> {
+        self.problem.observed(values, mask)
     }
 
     /// The error ([`Problem::mse`]) in dB^2 and its gradient in all that was observed. Sums of the mask over a window count
     /// as `floor` at least.
     fn error(&self, values: &[f32], mask: &[f32], floor: f32) -> Result<(f64, Slopes)> {
         let model = self.problem.model();
-        let planes = self.planes(values, mask, floor)?;
+        let observed = self.observed(values, mask);
+        let planes = observed.planes(Some(floor))?;
         let trace = graph::trace(&Cpu, &model.completion, &planes)?;
         let dims = Cpu.dims(trace.output());
-        let levels = self.levels(&Cpu.numbers(trace.output())?, values, mask);
+        let levels = observed.levels(&Cpu.numbers(trace.output())?);
         let share = 1.0 / levels.len() as f32;
         let mut sum = 0.0f64;
         let slopes: Vec<f32> = levels
@@ -391,7 +362,7 @@ impl<'a> Descent<'a> {
                 }
             })
             .collect();
-        let found = trace.backward(Cpu.upload(slopes.clone(), dims)?)?;
+        let found = trace.backward_to_planes(Cpu.upload(slopes.clone(), dims)?)?;
         let plane = |plane: Plane| -> Result<Vec<f32>> {
             match found.plane(plane) {
                 Some(g) => Ok(Cpu.numbers(g)?.into_owned()),
@@ -404,7 +375,7 @@ impl<'a> Descent<'a> {
             in_image.iter_mut().zip(&slopes).for_each(|(g, s)| *g += s);
         }
         // The layered image is made of both.
-        let empty = self.empty();
+        let empty = observed.empty();
         for (at, g) in in_image.iter().enumerate() {
             in_values[at] += g * mask[at];
             in_mask[at] += g * (values[at] - empty);
@@ -427,8 +398,7 @@ fn turned<'a>(image: impl Into<ArrayView2<'a, f32>>) -> Vec<f32> {
 
 /// And back.
 fn back(image: &[f32], problem: &Problem) -> Array2<f32> {
-    let (frames, bins) = (problem.frames(), problem.bins());
-    Array2::from_shape_fn((frames, bins), |(frame, bin)| image[bin * frames + frame])
+    problem.turned_back(image)
 }
 
 /// AdamW on one vector, without clipping.
@@ -475,6 +445,7 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use codec_core::encode::Settings;
+    use codec_format::model::op::Op;
     use codec_format::model::Model;
     use rand_chacha::ChaCha8Rng;
 
@@ -513,6 +484,10 @@ mod tests {
         let model = Config::parse(CONFIG).and_then(|config| config.model());
         let mut parts = model.expect("a model").into_parts();
         graph::initialise(&mut parts.completion, false, &mut rng);
+        // No level falls below the origin, where the gradient is meant to be another.
+        if let Some(Op::Convolution(last)) = parts.completion.nodes.last_mut().map(|n| &mut n.op) {
+            last.bias.fill(4.0);
+        }
         let model = Model::new(parts).expect("a model");
         let settings = Settings {
             stft: model.stft,

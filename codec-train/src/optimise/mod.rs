@@ -6,6 +6,7 @@
 //! bytes. Masks are those of the format, one bit a pixel in pixel order (frame by frame, lowest bin first);
 //! images are frames x bins in dB above the origin.
 
+mod completion;
 pub mod genetic;
 pub mod gradient;
 mod population;

@@ -1,10 +1,10 @@
 //! One clip made ready for optimising its mask.
 
+use super::completion::Observed;
 use crate::error::{Error, Result};
 use codec_core::decode::{clip, dense_images};
 use codec_core::encode::{Analysis, Clip, Encoding, Policy, Settings, Target};
 use codec_core::network::Network;
-use codec_core::planes::Planes;
 use codec_core::quantise::angles::{phase_bits, phase_index, phase_unit};
 use codec_core::quantise::levels::{self, LOUDEST};
 use codec_core::transform::stft::{Complex32, Transform};
@@ -13,7 +13,6 @@ use codec_format::model::Model;
 use codec_format::symbols::Mask;
 use codec_metrics as metrics;
 use ndarray::{Array2, ArrayView2};
-use std::sync::Arc;
 
 /// Rate of PESQ's wide-band mode, Hz.
 const WIDE_BAND: u32 = 16_000;
@@ -33,7 +32,6 @@ pub struct Problem {
     /// Phases as unit vectors, frames x bins.
     units: Array2<Complex32>,
     transform: Transform,
-    network: Arc<Network>,
 }
 
 /// What a search makes large.
@@ -104,7 +102,7 @@ impl Problem {
             ..settings.clone()
         };
         let header = settings.header(source, Some(pcm.len() as u64), origin, None);
-        let network = Arc::new(Network::new(model, &header)?);
+        Network::new(model, &header)?;
         let quantiser = header.quantiser;
         let floor = levels::origin(&quantiser);
         let image = analysis.levels(0).mapv(|x| (x - floor).max(0.0));
@@ -121,7 +119,6 @@ impl Problem {
             levels: image,
             units,
             transform,
-            network,
         })
     }
 
@@ -209,17 +206,38 @@ impl Problem {
     }
 
     /// Completes the image from the pixels of `mask`, with the levels `kept` (dB above the origin, frames x
-    /// bins; [`Problem::stored`] for the signal's own). Returns dB above the origin, frames x bins. Uses the
-    /// calling thread only.
-    #[must_use]
-    pub fn complete(&self, mask: &Mask, kept: ArrayView2<'_, f32>) -> Array2<f32> {
+    /// bins; [`Problem::stored`] for the signal's own). Returns dB above the origin, frames x bins.
+    ///
+    /// # Errors
+    /// [`Error::Network`] if the network reads a plane that there is not.
+    pub fn complete(&self, mask: &Mask, kept: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
         let (frames, bins) = self.levels.dim();
-        let mut planes = Planes::zeros(frames, bins);
+        let mut ones = vec![0.0; bins * frames];
         for pixel in mask.iter_ones() {
-            let at = (pixel / bins, pixel % bins);
-            planes.keep(at, kept[at]);
+            ones[pixel % bins * frames + pixel / bins] = 1.0;
         }
-        self.network.run(&planes)
+        let values = self.normalised(kept);
+        let levels = self.observed(&values, &ones).completed(None)?;
+        Ok(self.turned_back(&levels))
+    }
+
+    /// What is known of the image with these values (network's units) and this mask, both bins x frames.
+    pub(super) fn observed<'a>(&'a self, values: &'a [f32], mask: &'a [f32]) -> Observed<'a> {
+        Observed {
+            model: &self.model,
+            bins: self.bins(),
+            frames: self.frames(),
+            values,
+            mask,
+        }
+    }
+
+    /// An image of bins x frames as one of frames x bins.
+    pub(super) fn turned_back(&self, image: &[f32]) -> Array2<f32> {
+        let frames = self.frames();
+        Array2::from_shape_fn(self.levels.dim(), |(frame, bin)| {
+            image[bin * frames + frame]
+        })
     }
 
     /// Levels in the network's units, bins x frames.
@@ -284,7 +302,7 @@ impl Problem {
     /// # Errors
     /// As [`Problem::pesq`].
     pub fn fitness(&self, mask: &Mask, fitness: Fitness) -> Result<f64> {
-        let dense = self.complete(mask, self.stored());
+        let dense = self.complete(mask, self.stored())?;
         match fitness {
             Fitness::Mse => Ok(-self.mse(&dense)),
             Fitness::Pesq => self.pesq(&dense),

@@ -1,6 +1,6 @@
 //! Convolutions and their gradients, a strip of bins of one sample a task.
 
-use super::super::{Dims, Filter, Reach};
+use super::super::{Dims, Filter, Reach, Wanted};
 use super::kernel::{
     convolve_row, weight_gradient, weight_gradient_of_few, Layout, Packed, Padded, Row, Taps,
     Transposed,
@@ -208,15 +208,19 @@ pub(super) fn gradients(
     x: &Image,
     filter: &Filter<'_>,
     g: &Image,
-    wanted: bool,
+    wanted: Wanted,
 ) -> (Option<Image>, Vec<f32>) {
     let (input, out) = (x.dims, g.dims);
     let plan = Plan::new(filter, input, out);
     let stride = (filter.window.bins.stride, filter.window.frames.stride);
-    let phases = if wanted { phases(&plan) } else { Vec::new() };
+    let phases = if wanted.input {
+        phases(&plan)
+    } else {
+        Vec::new()
+    };
     let taps = plan.taps();
-    let mut dx = Buffer::any(if wanted { input.numbers() } else { 0 });
-    let tasks: Vec<Strip> = if wanted {
+    let mut dx = Buffer::any(if wanted.input { input.numbers() } else { 0 });
+    let tasks: Vec<Strip> = if wanted.input {
         strips(&mut dx.0, input, plan.strip * stride.0)
     } else {
         let tops = (0..input.bins).step_by(plan.strip * stride.0);
@@ -232,10 +236,16 @@ pub(super) fn gradients(
     let contributions: Vec<Vec<f32>> = tasks
         .into_par_iter()
         .map_init(Scratch::default, |scratch, mut to| {
-            let mut dw = vec![0.0; filter.weights.len()];
+            let count = if wanted.weights {
+                filter.weights.len()
+            } else {
+                0
+            };
+            let mut dw = vec![0.0; count];
             let rows = to.bins.start / stride.0..to.bins.end.div_ceil(stride.0);
-            let a_group = dw.len() / filter.groups;
-            for (group, dw) in dw.chunks_exact_mut(a_group).enumerate() {
+            let a_group = count / filter.groups;
+            for group in 0..filter.groups {
+                let dw = &mut dw[group * a_group..(group + 1) * a_group];
                 let size = plan.outputs * out.pixels();
                 let (bins, frames) = (filter.window.bins, filter.window.frames);
                 let first = rows.start as isize - before(bins) as isize;
@@ -247,8 +257,12 @@ pub(super) fn gradients(
                     Layout::new(before(frames), 1, out.frames, span(frames)),
                 );
                 let own = before(bins)..before(bins) + rows.len();
-                plan.copy_input(x.sample(to.sample), group, &rows, &mut scratch.input);
-                if plan.outputs <= FEW {
+                if wanted.weights {
+                    plan.copy_input(x.sample(to.sample), group, &rows, &mut scratch.input);
+                }
+                if !wanted.weights {
+                    // Nothing to sum.
+                } else if plan.outputs <= FEW {
                     let of = (own, before(frames), out.frames);
                     weight_gradient_of_few(&scratch.input, &scratch.gradient, of, &taps, dw);
                 } else {
@@ -279,9 +293,14 @@ pub(super) fn gradients(
             dw
         })
         .collect();
-    let mut dw = vec![0.0; filter.weights.len()];
+    let count = if wanted.weights {
+        filter.weights.len()
+    } else {
+        0
+    };
+    let mut dw = vec![0.0; count];
     for sum in &contributions {
         dw.iter_mut().zip(sum).for_each(|(dw, x)| *dw += x);
     }
-    (wanted.then(|| Image::new(dx, input)), dw)
+    (wanted.input.then(|| Image::new(dx, input)), dw)
 }

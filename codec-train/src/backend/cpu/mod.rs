@@ -7,7 +7,7 @@ mod convolution;
 pub mod kernel;
 mod pixels;
 
-use super::{Backend, Dims, Filter, Mean, Window};
+use super::{Backend, Dims, Filter, Mean, Wanted, Window};
 use crate::error::Result;
 use buffers::Buffer;
 use codec_format::model::graph::Extent;
@@ -85,7 +85,7 @@ impl Backend for Cpu {
         x: &Image,
         filter: &Filter<'_>,
         g: &Image,
-        wanted: bool,
+        wanted: Wanted,
     ) -> Result<(Option<Image>, Vec<f32>)> {
         Ok(convolution::gradients(x, filter, g, wanted))
     }

@@ -2,7 +2,7 @@
 
 use super::super::accumulate;
 use super::{Back, Forward, Slope, Step, Value};
-use crate::backend::{Backend, Filter, Mean};
+use crate::backend::{Backend, Filter, Mean, Wanted};
 use crate::error::Result;
 use codec_format::model::op::{Convolution, ConvolutionKind};
 
@@ -75,6 +75,10 @@ pub(super) fn backward<B: Backend>(
     let seen = match hidden {
         Some(mask) => backend.gate(&input.data, mask)?,
         None => input.data.clone(),
+    };
+    let wanted = Wanted {
+        input: wanted,
+        weights: step.learns,
     };
     let (in_seen, weights) = backend.convolve_gradients(&seen, &filter, &in_sums, wanted)?;
     if let (Some(mask), Some(in_seen)) = (through_mask, &in_seen) {

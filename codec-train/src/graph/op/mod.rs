@@ -19,6 +19,8 @@ pub(super) struct Step<'a, B: Backend> {
     pub(super) floor: f32,
     /// Whether masks take values between 0 and 1 and have gradients.
     pub(super) relaxed: bool,
+    /// Whether gradients in the parameters are wanted.
+    pub(super) learns: bool,
     /// The size of the output.
     pub(super) out: Dims,
 }

@@ -101,9 +101,10 @@ fn lanes(x: &[f32], at: usize) -> &[f32; LANES] {
     x[at..at + LANES].first_chunk().expect("a slice of eight")
 }
 
-/// `OUT` output channels by `VECTORS` vectors of pixels from `start`, written to `out` rows of `width`.
+/// `OUT` output channels by `VECTORS` vectors of pixels from `start`, written to `out` rows of `width`. Where the columns are
+/// `NEXT` to each other nothing is looked up in the inner loop.
 #[inline(always)]
-fn block_body<V: Vector, const OUT: usize, const VECTORS: usize>(
+fn block_body<V: Vector, const OUT: usize, const VECTORS: usize, const NEXT: bool>(
     x: &Padded,
     w: &Packed,
     weights: &[f32],
@@ -118,8 +119,13 @@ fn block_body<V: Vector, const OUT: usize, const VECTORS: usize>(
         let first = (top + w.rows[r]) * x.channels * x.width;
         for i in 0..w.inputs {
             let row = &x.data[first + i * x.width + start..first + (i + 1) * x.width];
+            let row = match NEXT {
+                true => &row[..w.columns.len() + VECTORS * LANES - 1],
+                false => row,
+            };
             for c in 0..w.columns.len() {
-                let pixels = &row[w.columns[c]..w.columns[c] + VECTORS * LANES];
+                let column = if NEXT { c } else { w.columns[c] };
+                let pixels = &row[column..column + VECTORS * LANES];
                 let weight = &weights[at..at + OUT];
                 at += OUT;
                 let mut x = [V::zero(); VECTORS];
@@ -145,7 +151,7 @@ fn block_body<V: Vector, const OUT: usize, const VECTORS: usize>(
 
 /// `OUT` channels a block and up to `VECTORS` vectors of pixels.
 #[inline(always)]
-fn row_body<V: Vector, const OUT: usize, const VECTORS: usize>(
+fn row_body<V: Vector, const OUT: usize, const VECTORS: usize, const NEXT: bool>(
     x: &Padded,
     w: &Packed,
     top: usize,
@@ -161,15 +167,15 @@ fn row_body<V: Vector, const OUT: usize, const VECTORS: usize>(
             let at = (top, start);
             match (width - start) / LANES {
                 n if n >= VECTORS => {
-                    block_body::<V, OUT, VECTORS>(x, w, weights, at, out, width);
+                    block_body::<V, OUT, VECTORS, NEXT>(x, w, weights, at, out, width);
                     start += VECTORS * LANES;
                 }
                 2.. => {
-                    block_body::<V, OUT, 2>(x, w, weights, at, out, width);
+                    block_body::<V, OUT, 2, NEXT>(x, w, weights, at, out, width);
                     start += 2 * LANES;
                 }
                 _ => {
-                    block_body::<V, OUT, 1>(x, w, weights, at, out, width);
+                    block_body::<V, OUT, 1, NEXT>(x, w, weights, at, out, width);
                     start += LANES;
                 }
             }
@@ -179,10 +185,14 @@ fn row_body<V: Vector, const OUT: usize, const VECTORS: usize>(
 
 #[inline(always)]
 fn any_row_body<V: Vector>(x: &Padded, w: &Packed, top: usize, out: &mut Row) {
-    match w.block {
-        1 => row_body::<V, 1, 8>(x, w, top, out),
-        4 => row_body::<V, 4, 3>(x, w, top, out),
-        _ => row_body::<V, 6, 2>(x, w, top, out),
+    let next = w.columns.iter().enumerate().all(|(at, c)| at == *c);
+    match (w.block, next) {
+        (1, true) => row_body::<V, 1, 8, true>(x, w, top, out),
+        (1, false) => row_body::<V, 1, 8, false>(x, w, top, out),
+        (4, true) => row_body::<V, 4, 3, true>(x, w, top, out),
+        (4, false) => row_body::<V, 4, 3, false>(x, w, top, out),
+        (_, true) => row_body::<V, 6, 2, true>(x, w, top, out),
+        (_, false) => row_body::<V, 6, 2, false>(x, w, top, out),
     }
 }
 
