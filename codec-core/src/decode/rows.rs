@@ -36,7 +36,10 @@ impl<T: Copy> Rows<T> {
     pub fn extend(&mut self, frames: ArrayView2<'_, T>) {
         debug_assert!(frames.is_empty() || frames.ncols() == self.width);
         self.range.end += frames.nrows();
-        self.data.extend(frames.iter());
+        match frames.to_slice() {
+            Some(frames) => self.data.extend_from_slice(frames),
+            None => self.data.extend(frames),
+        }
     }
 
     /// The frames `range`, which must be held, one after the other.

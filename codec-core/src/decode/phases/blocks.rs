@@ -97,9 +97,10 @@ impl Blocks {
         let start = self.undecided;
         let first = start - self.tied.len() / bins;
         let levels = self.dense.get(first..seen);
-        let mut magnitudes = Array2::from_shape_fn((seen - first, bins), |(frame, bin)| {
-            magnitude(levels[frame * bins + bin] + self.origin)
-        });
+        let mut magnitudes = Array2::zeros((seen - first, bins));
+        for (y, &x) in magnitudes.iter_mut().zip(levels) {
+            *y = magnitude(x + self.origin);
+        }
         let mut stored: Vec<StoredPhase> = self
             .stored
             .iter()
