@@ -100,6 +100,11 @@ fn small_model(stft: Stft, upsampling: u8) -> Model {
         frames: upsampling,
     };
     graph.push(Shuffle { factor }, &[last]);
+    residual_model(stft, graph)
+}
+
+/// The model of a graph that corrects the interpolated image.
+fn residual_model(stft: Stft, graph: Graph) -> Model {
     let model = Model::new(Parts {
         rate: 16_000,
         stft,

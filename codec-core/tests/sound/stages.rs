@@ -1,6 +1,6 @@
 //! The decoder's stages alone, and beginning in the midst of a stream.
 
-use super::{small_model, voice, with_waveform, MONO};
+use super::{residual_model, small_model, voice, with_waveform, MONO};
 use codec_core::decode::completion::{network, synthesis, Completion, Imaging};
 use codec_core::decode::overlap::OverlapAdd;
 use codec_core::decode::phases::Blocks;
@@ -13,7 +13,7 @@ use codec_core::transform::stft::{level, Transform};
 use codec_format::header::{PhaseKind, Stft};
 use codec_format::model::graph::{Extent, Graph, Operand, Plane};
 use codec_format::model::op::{Convolution, ConvolutionKind, Upsample};
-use codec_format::model::{Model, Normalisation, Parts};
+use codec_format::model::Model;
 use ndarray::{s, Array2};
 use proptest::prelude::*;
 
@@ -123,19 +123,7 @@ fn coarse_model(stft: Stft) -> Model {
     let mut graph = Graph::default();
     let coarse = graph.push(down, &[Operand::Plane(Plane::Image)]);
     graph.push(Upsample { factor }, &[coarse]);
-    let model = Model::new(Parts {
-        rate: 16_000,
-        stft,
-        normalisation: Normalisation {
-            offset: 40.0,
-            scale: 20.0,
-        },
-        residual: true,
-        completion: graph,
-        analysis: None,
-        metadata: Vec::new(),
-    });
-    model.expect("the model is valid")
+    residual_model(stft, graph)
 }
 
 #[test]
