@@ -1,7 +1,7 @@
 //! Checkpoints: all that training needs to go on exactly where it stopped, as a safetensors file.
 //!
-//! The tensors of parameter `i` are `weights.i`, `best.i` (those of the smallest validation loss) and the optimiser's
-//! `first.i` and `second.i`; the metadata has the rest and a SHA-256 over everything.
+//! The tensors of parameter `i` are `weights.i`, `best.i` (those of the smallest validation loss), the optimiser's
+//! `first.i` and `second.i`, and `average.i` where a running mean is kept; the metadata has the rest and a SHA-256 over everything.
 
 use crate::data::hex;
 use crate::error::{Error, Result};
@@ -25,16 +25,24 @@ pub struct Checkpoint {
     pub best_weights: Vec<Vec<f32>>,
     /// The present weights.
     pub weights: Vec<Vec<f32>>,
+    /// Their running mean, where one is kept; else empty.
+    pub average: Vec<Vec<f32>>,
     /// The optimiser's state, the number of steps taken with it.
     pub optimiser: State,
 }
 
-const GROUPS: [&str; 4] = ["weights", "best", "first", "second"];
+const GROUPS: [&str; 5] = ["weights", "best", "first", "second", "average"];
 
 impl Checkpoint {
-    fn groups(&self) -> [&Vec<Vec<f32>>; 4] {
+    fn groups(&self) -> [&Vec<Vec<f32>>; 5] {
         let State { first, second, .. } = &self.optimiser;
-        [&self.weights, &self.best_weights, first, second]
+        [
+            &self.weights,
+            &self.best_weights,
+            first,
+            second,
+            &self.average,
+        ]
     }
 
     /// What the file says besides the tensors; the loss by its bits, for it may be infinite.
@@ -140,6 +148,7 @@ fn taken(file: &[u8], run: [u8; 32]) -> Option<(bool, Option<Checkpoint>)> {
             first: group(GROUPS[2])?,
             second: group(GROUPS[3])?,
         },
+        average: group(GROUPS[4])?,
     };
     let whole = *facts.get("sha256")? == checkpoint.digest();
     Some((true, whole.then_some(checkpoint)))
@@ -188,6 +197,7 @@ mod tests {
                 first: vec![vec![0.5; 2]],
                 second: vec![vec![0.125; 2]],
             },
+            average: vec![vec![2.0; 2], vec![4.5]],
         }
     }
 

@@ -303,6 +303,7 @@ impl Example {
         };
         let mut target = vec![0f32; up * bins * frames];
         let mut weight = vec![0f32; up * bins * frames];
+        let heard = loss.bins(bins, model.rate);
         for frame in 0..frames {
             let here = planes.image.row(frame);
             let next = planes.image.row((frame + 1).min(frames - 1));
@@ -324,7 +325,7 @@ impl Example {
                     weight[at] = if bin < covered {
                         0.0
                     } else {
-                        loss.weight(loudest - level)
+                        heard[bin] * loss.weight(loudest - level)
                     };
                 }
             }

@@ -26,6 +26,8 @@ pub struct LossConfig {
     pub width: f32,
     /// Added to the sigmoid: what inaudible pixels still count.
     pub floor: f32,
+    /// Whether a bin counts by its share of a critical band besides.
+    pub critical_bands: bool,
 }
 
 impl Default for LossConfig {
@@ -35,6 +37,7 @@ impl Default for LossConfig {
             middle: 40.0,
             width: 10.0,
             floor: 0.15,
+            critical_bands: false,
         }
     }
 }
@@ -50,6 +53,28 @@ impl LossConfig {
             Measure::Mse => 1.0,
         }
     }
+
+    /// What the bins of a transform count at a sample rate of `rate` Hz, 1 on average: all the same, or each the share of
+    /// a critical band that it is wide.
+    #[must_use]
+    pub fn bins(&self, bins: usize, rate: u32) -> Vec<f32> {
+        if !self.critical_bands {
+            return vec![1.0; bins];
+        }
+        let width = f64::from(rate) / 2.0 / (bins.max(2) - 1) as f64;
+        let shares: Vec<f64> = (0..bins).map(|k| bark_slope(k as f64 * width)).collect();
+        let mean = shares.iter().sum::<f64>() / bins as f64;
+        shares.iter().map(|share| (share / mean) as f32).collect()
+    }
+}
+
+/// Critical bands to a hertz at `frequency` Hz: the slope of `13 atan(0.00076 f) + 3.5 atan((f / 7500)^2)` (Zwicker and
+/// Terhardt 1980, eq. 1).
+fn bark_slope(frequency: f64) -> f64 {
+    let low = 0.000_76 * frequency;
+    let high = (frequency / 7500.0).powi(2);
+    let slope_of_high = 2.0 * frequency / 7500.0_f64.powi(2);
+    13.0 * 0.000_76 / (1.0 + low * low) + 3.5 * slope_of_high / (1.0 + high * high)
 }
 
 impl Measure {
@@ -92,6 +117,21 @@ mod tests {
         let w = LossConfig::default();
         assert!((w.weight(40.0) - 0.65).abs() < 1e-6);
         assert!(w.weight(0.0) > 1.1 && w.weight(80.0) < 0.2);
+    }
+
+    #[test]
+    fn low_bins_count_as_much_more_as_critical_bands_are_narrower() {
+        let flat = LossConfig::default().bins(257, 16_000);
+        assert!(flat.iter().all(|&w| w == 1.0));
+        let heard = LossConfig {
+            critical_bands: true,
+            ..LossConfig::default()
+        };
+        let weights = heard.bins(257, 16_000);
+        assert!((weights.iter().sum::<f32>() / 257.0 - 1.0).abs() < 1e-5);
+        // A critical band is 100 Hz wide at the bottom and some 700 Hz about 4 kHz.
+        let ratio = weights[2] / weights[128];
+        assert!((6.0..8.0).contains(&ratio), "{ratio}");
     }
 
     #[test]

@@ -40,6 +40,8 @@ struct Run<B> {
     graph: Graph,
     optimiser: AdamW,
     state: State,
+    /// Running mean of the weights, where one is kept.
+    average: Vec<Vec<f32>>,
     seed: u64,
     pool: Pool,
     validation: Vec<ExampleBatch>,
@@ -100,7 +102,48 @@ impl<B: Backend> Run<B> {
         if !norm.is_finite() {
             return Err(Error::Diverged { step, loss: value });
         }
+        self.follow();
         Ok((value, norm))
+    }
+
+    /// Lets the running mean follow the weights: over few steps at first, so that how they began is soon forgotten.
+    fn follow(&mut self) {
+        if self.config.training.average == 0.0 {
+            return;
+        }
+        let weights = self.weights();
+        if self.average.is_empty() {
+            self.average = weights;
+            return;
+        }
+        let steps = self.state.steps as f32;
+        let kept = self.config.training.average.min(steps / (steps + 10.0));
+        for (mean, now) in self
+            .average
+            .iter_mut()
+            .flatten()
+            .zip(weights.iter().flatten())
+        {
+            *mean = kept * *mean + (1.0 - kept) * now;
+        }
+    }
+
+    /// The weights to validate and to write: their running mean, where one is kept.
+    fn judged(&self) -> Vec<Vec<f32>> {
+        if self.average.is_empty() {
+            self.weights()
+        } else {
+            self.average.clone()
+        }
+    }
+
+    /// The network with other weights.
+    fn graph_with(&self, weights: &[Vec<f32>]) -> Graph {
+        let mut graph = self.graph.clone();
+        for ((to, _), from) in graph::parameters(&mut graph).into_iter().zip(weights) {
+            to.copy_from_slice(from);
+        }
+        graph
     }
 
     fn validate(&self, graph: &Graph) -> Result<Option<f32>> {
@@ -139,10 +182,10 @@ impl<B: Backend> Run<B> {
         Ok(all)
     }
 
-    /// The parts of a model with the present weights.
-    fn parts(&self) -> Parts {
+    /// The parts of a model with these weights.
+    fn parts(&self, weights: &[Vec<f32>]) -> Parts {
         Parts {
-            completion: self.graph.clone(),
+            completion: self.graph_with(weights),
             ..self.skeleton.clone().into_parts()
         }
     }
@@ -151,19 +194,20 @@ impl<B: Backend> Run<B> {
         graph::learned(&self.graph).map(<[f32]>::to_vec).collect()
     }
 
-    fn set_weights(&mut self, weights: &[Vec<f32>]) -> bool {
-        let parameters = graph::parameters(&mut self.graph);
-        let fits = parameters.len() == weights.len()
-            && parameters
-                .iter()
-                .zip(weights)
-                .all(|((to, _), from)| to.len() == from.len());
-        if fits {
-            for ((to, _), from) in parameters.into_iter().zip(weights) {
-                to.copy_from_slice(from);
-            }
+    /// Takes up a checkpoint; tells whether it is one of this network.
+    fn resume(&mut self, checkpoint: &Checkpoint) -> bool {
+        let fits = |weights: &[Vec<f32>]| {
+            let lengths = graph::learned(&self.graph).map(<[f32]>::len);
+            lengths.eq(weights.iter().map(Vec::len))
+        };
+        let averaged = checkpoint.average.is_empty() || fits(&checkpoint.average);
+        if !(fits(&checkpoint.weights) && fits(&checkpoint.best_weights) && averaged) {
+            return false;
         }
-        fits
+        self.graph = self.graph_with(&checkpoint.weights);
+        self.average.clone_from(&checkpoint.average);
+        self.state = checkpoint.optimiser.clone();
+        true
     }
 }
 
@@ -264,6 +308,7 @@ fn run_on<B: Backend>(
         graph,
         optimiser,
         state: State::default(),
+        average: Vec::new(),
         seed,
         pool,
         validation,
@@ -277,13 +322,12 @@ fn run_on<B: Backend>(
     if options.resume && checkpoint_path.exists() {
         let checkpoint = Checkpoint::read(&checkpoint_path, fingerprint)?;
         let what = "checkpoint of another network";
-        if !run.set_weights(&checkpoint.weights) {
+        if !run.resume(&checkpoint) {
             return Err(Error::File {
                 path: checkpoint_path,
                 what: what.into(),
             });
         }
-        run.state = checkpoint.optimiser;
         (best, best_step, best_weights) = (
             checkpoint.best,
             checkpoint.best_step,
@@ -329,10 +373,11 @@ fn run_on<B: Backend>(
         if done % every == 0 || done == steps {
             last = (sum / count as f64) as f32;
             (sum, count) = (0.0, 0);
-            let valid = run.validate(&run.graph)?;
+            let judged = run.judged();
+            let valid = run.validate(&run.graph_with(&judged))?;
             let better = valid.is_none_or(|v| v < best);
             if better {
-                (best, best_step, best_weights) = (valid.unwrap_or(last), done, run.weights());
+                (best, best_step, best_weights) = (valid.unwrap_or(last), done, judged);
             }
             let valid = valid.map_or(String::new(), |v| format!("{v:.6}"));
             let seconds = before + start.elapsed().as_secs_f64();
@@ -350,12 +395,15 @@ fn run_on<B: Backend>(
                 best_weights: best_weights.clone(),
                 weights: run.weights(),
                 optimiser: run.state.clone(),
+                average: run.average.clone(),
             };
             checkpoint.write(&checkpoint_path)?;
             if better && done < steps {
                 // Whatever becomes of the run, its best so far can be used.
-                let model =
-                    export::with_metadata(run.parts(), &provenance(done, best_step, best, &[]))?;
+                let model = export::with_metadata(
+                    run.parts(&best_weights),
+                    &provenance(done, best_step, best, &[]),
+                )?;
                 write_atomically(&options.out, &export::bytes(&model, options.weights)?)?;
             }
             if done < steps && !go_on(done) {
@@ -365,10 +413,9 @@ fn run_on<B: Backend>(
         }
     }
     bar.finish();
-    run.set_weights(&best_weights);
-    let mut codings = run.codings(&Model::new(run.parts())?)?;
+    let mut codings = run.codings(&Model::new(run.parts(&best_weights))?)?;
     let provenance = provenance(steps, best_step, best, &codings);
-    let model = export::with_metadata(run.parts(), &provenance)?;
+    let model = export::with_metadata(run.parts(&best_weights), &provenance)?;
     for found in &mut codings {
         found.bytes = export::bytes(&model, found.coding)?.len();
     }

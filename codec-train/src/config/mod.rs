@@ -77,6 +77,9 @@ pub struct Training {
     pub weight_decay: f32,
     /// Gradients longer than this are shortened.
     pub clip: f32,
+    /// Share of its past that the running mean of the weights keeps at each step, below 1: it is what is validated and
+    /// written. 0 takes the weights themselves.
+    pub average: f32,
     /// Seed of weights, crops and settings.
     pub seed: u64,
     /// Steps between validations, checkpoints and lines of the log; 0 for once an epoch.
@@ -94,6 +97,7 @@ impl Default for Training {
             warm_up: 50,
             weight_decay: 2e-4,
             clip: 1.0,
+            average: 0.0,
             seed: 1,
             validate_every: 250,
         }
@@ -226,6 +230,9 @@ impl Config {
             return fail(
                 "rate and clip must be positive, final_rate and weight_decay not negative".into(),
             );
+        }
+        if !(0.0..1.0).contains(&t.average) {
+            return fail("average must be a share of at least 0 and below 1".into());
         }
         if !(e.keep[0] > 0.0 && e.keep[0] <= e.keep[1] && e.keep[1] <= 1.0) {
             return fail("keep must be two shares in (0, 1], the smaller first".into());
