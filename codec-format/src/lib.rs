@@ -86,6 +86,7 @@ mod bytes;
 mod entropy;
 pub mod error;
 pub mod limits;
+pub mod memory;
 pub mod model;
 pub mod segment;
 mod stft;
