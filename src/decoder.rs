@@ -142,7 +142,7 @@ impl Decoder {
         let network = self.intake.network()?;
         let model = network.as_ref().map(|network| &network.model);
         Ok(Running {
-            decoder: codec_core::decode::Decoder::new(header, model)?,
+            decoder: codec_core::decode::Decoder::with_limit(header, model, u64::MAX)?,
             #[cfg(feature = "std")]
             resampler: if self.resample {
                 let channels = usize::from(header.source.channels);
@@ -160,12 +160,12 @@ impl Decoder {
     fn run(&mut self, mut running: Running, step: Step) -> Result<()> {
         let end = match step {
             Step::Segment(segment) => {
-                let made = running.decoder.push(&segment)?;
+                let made = running.decoder.push(&segment)?.collect();
                 self.give(&mut running, made)?;
                 None
             }
             Step::Lost { frames } => {
-                let made = running.decoder.conceal(frames)?;
+                let made = running.decoder.conceal(frames)?.collect();
                 self.give(&mut running, made)?;
                 None
             }
@@ -177,10 +177,13 @@ impl Decoder {
         };
         running.decoder.set_total(total);
         #[cfg(feature = "std")]
-        let Running { decoder, resampler } = running;
+        let Running {
+            mut decoder,
+            resampler,
+        } = running;
         #[cfg(not(feature = "std"))]
-        let Running { decoder } = running;
-        let rest = decoder.finish();
+        let Running { mut decoder } = running;
+        let rest = decoder.finish().collect();
         #[cfg(feature = "std")]
         if let Some(mut resampler) = resampler {
             self.append(resampler.push(&slices(&rest))?);

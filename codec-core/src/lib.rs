@@ -27,12 +27,16 @@
 //! assert!(encoding.met && encoding.file(None)?.len() <= 1_000);
 //!
 //! // No model: the image is completed by interpolation. With one, name its id when encoding.
-//! let mut decoder = Decoder::new(&encoding.header, None)?;
+//! let mut decoder = Decoder::with_limit(&encoding.header, None, 1 << 20)?;
 //! let mut decoded = Vec::new();
 //! for segment in &encoding.segments {
-//!     decoded.extend(decoder.push(segment)?.remove(0));
+//!     // A little sound at a time, of all channels.
+//!     let mut sound = decoder.push(segment)?;
+//!     while let Some(pcm) = sound.next() {
+//!         decoded.extend(pcm.channels().flatten());
+//!     }
 //! }
-//! decoded.extend(decoder.finish().remove(0));
+//! decoded.extend(decoder.finish().collect().remove(0));
 //! assert_eq!(decoded.len(), 32_000);
 //! # Ok(())
 //! # }
@@ -53,7 +57,7 @@
 //! Everything is allocated through `alloc`; a decoder holds a few segments of images and spectra, whatever the length
 //! of the stream. Models, headers and segments are checked against limits before anything is allocated for them.
 //!
-//! Unsafe code is denied but for one module, the AVX2 build of the convolution kernel, which says why.
+//! Unsafe code is denied but for one module, which runs kernels compiled for AVX2 and says why.
 #![no_std]
 #![deny(unsafe_code, missing_docs)]
 extern crate alloc;
@@ -64,6 +68,7 @@ pub mod error;
 pub mod network;
 pub mod planes;
 pub mod quantise;
+pub(crate) mod simd;
 pub mod transform;
 
 pub use error::{Error, Result};

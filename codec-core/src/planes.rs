@@ -1,10 +1,24 @@
 //! The network's input planes (Spec §8.1).
 
+use crate::quantise::levels::decibels;
 use codec_format::model::graph::Plane;
 use core::ops::Range;
-use ndarray::{s, Array2, Axis};
+use ndarray::{s, Array2};
 
-/// Input planes, each frames x bins in dB above the origin ([`Planes::mask`] is 0 or 1).
+/// One frame of planes, levels in 1/16 dB above the origin; every slice has one number a bin.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PlaneRow<'a> {
+    /// Kept values; zero elsewhere.
+    pub values: &'a [i16],
+    /// Kept values where there are some, the background elsewhere.
+    pub image: &'a [i16],
+    /// The interpolated lattice; zero without one. Below a ridge threshold everywhere.
+    pub background: &'a [i16],
+    /// One where a pixel is kept, else zero.
+    pub kept: &'a [u8],
+}
+
+/// The planes of a whole image, each frames x bins in dB above the origin ([`Planes::mask`] is 0 or 1).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Planes {
     /// Kept values; zero elsewhere.
@@ -61,18 +75,19 @@ impl Planes {
         self.mask[at] = 1.0;
     }
 
-    /// Appends the frames of `other`, which has as many bins.
-    pub fn append(&mut self, other: &Planes) {
-        let parts = [&other.values, &other.image, &other.background, &other.mask];
-        let planes = [
-            &mut self.values,
-            &mut self.image,
-            &mut self.background,
-            &mut self.mask,
-        ];
-        for (plane, part) in planes.into_iter().zip(parts) {
-            // Equal bin counts are the caller's promise; unequal ones add nothing.
-            let _ = plane.append(Axis(0), part.view());
+    /// Writes a frame, of those held.
+    pub fn set(&mut self, frame: usize, row: &PlaneRow<'_>) {
+        let level = |&x: &i16| decibels(i32::from(x));
+        let write = |plane: &mut Array2<f32>, levels: &[i16]| {
+            for (y, x) in plane.row_mut(frame).iter_mut().zip(levels) {
+                *y = level(x);
+            }
+        };
+        write(&mut self.values, row.values);
+        write(&mut self.image, row.image);
+        write(&mut self.background, row.background);
+        for (y, &kept) in self.mask.row_mut(frame).iter_mut().zip(row.kept) {
+            *y = f32::from(kept);
         }
     }
 

@@ -207,7 +207,7 @@ fn pieces_encode_alike(settings: &Settings) {
 fn a_lost_segment_costs_only_itself() {
     let encoded = encode(&[voice(80_000)], MONO, 80_000, &Settings::speech(), None).unwrap();
     let whole = decode(&encoded, None).remove(0);
-    let mut decoder = Decoder::new(&encoded.header, None).unwrap();
+    let mut decoder = Decoder::with_limit(&encoded.header, None, u64::MAX).unwrap();
     let mut damaged = Vec::new();
     for segment in &encoded.segments {
         let piece = if segment.index == 2 {
@@ -215,9 +215,9 @@ fn a_lost_segment_costs_only_itself() {
         } else {
             decoder.push(segment)
         };
-        damaged.extend(piece.unwrap().remove(0));
+        damaged.extend(piece.unwrap().collect().remove(0));
     }
-    damaged.extend(decoder.finish().remove(0));
+    damaged.extend(decoder.finish().collect().remove(0));
     assert_eq!(damaged.len(), whole.len());
     // Blocks before the loss and its look-ahead are untouched to the bit.
     let segment = 64 * 256;
@@ -267,15 +267,15 @@ fn a_waveform_layer_gives_the_lowest_band_back_and_outlives_a_lost_segment() {
         "{with:.1} dB, without {without:.1}"
     );
 
-    let mut decoder = Decoder::new(&layered.header, None).unwrap();
+    let mut decoder = Decoder::with_limit(&layered.header, None, u64::MAX).unwrap();
     let mut damaged: Vec<f32> = Vec::new();
     for segment in &layered.segments {
         damaged.extend(match segment.index {
-            2 => decoder.conceal(64).unwrap().remove(0),
-            _ => decoder.push(segment).unwrap().remove(0),
+            2 => decoder.conceal(64).unwrap().collect().remove(0),
+            _ => decoder.push(segment).unwrap().collect().remove(0),
         });
     }
-    damaged.extend(decoder.finish().remove(0));
+    damaged.extend(decoder.finish().collect().remove(0));
     assert_eq!(damaged.len(), whole.len());
     let segment = 64 * 256;
     assert!(damaged[..segment - 512] == whole[..segment - 512]);
@@ -291,7 +291,7 @@ fn a_segment_whose_waveform_layer_is_too_short_is_refused() {
         panic!("a ridge mask");
     };
     waveform.pop();
-    let mut decoder = Decoder::new(&encoded.header, None).unwrap();
+    let mut decoder = Decoder::with_limit(&encoded.header, None, u64::MAX).unwrap();
     assert!(decoder.push(&encoded.segments[0]).is_err());
 }
 
@@ -340,7 +340,7 @@ fn rejects_a_model_for_another_transform() {
     let encoded = encode(&[voice(1_000)], MONO, 1_000, &Settings::speech(), None).unwrap();
     let model = small_model(Settings::thesis(0.9).stft, 1);
     assert!(matches!(
-        Decoder::new(&encoded.header, Some(&model)),
+        Decoder::with_limit(&encoded.header, Some(&model), u64::MAX),
         Err(codec_core::Error::Model { .. })
     ));
 }
@@ -348,6 +348,6 @@ fn rejects_a_model_for_another_transform() {
 #[test]
 fn segments_out_of_order_are_refused() {
     let encoded = encode(&[voice(40_000)], MONO, 40_000, &Settings::speech(), None).unwrap();
-    let mut decoder = Decoder::new(&encoded.header, None).unwrap();
+    let mut decoder = Decoder::with_limit(&encoded.header, None, u64::MAX).unwrap();
     assert!(decoder.push(&encoded.segments[1]).is_err());
 }

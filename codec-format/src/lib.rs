@@ -97,7 +97,7 @@ pub use entropy::priors::{PRIORS, PRIORS_LENGTH};
 pub use entropy::train;
 pub use error::{Error, Result};
 pub use limits::Limits;
-pub use segment::{seeded_mask, LayerBits, SegmentCoder};
+pub use segment::{seeded_mask, LayerBits, SegmentCoder, SegmentDecoder};
 use stream::chunk;
 pub use stream::chunk::{MODEL_SIGNATURE, SIGNATURE};
 pub use stream::metadata::Metadata;

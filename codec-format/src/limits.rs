@@ -50,6 +50,8 @@ pub struct Limits {
     pub resync_bytes: u64,
 }
 
+/// Most channels: a decoder without a heap has a place for each.
+pub const MAX_CHANNELS: u8 = 8;
 /// Smallest transform length, samples.
 pub const MIN_N_FFT: u16 = 64;
 /// Most frames that may begin within one transform length: what a stream can ask of a decoder is bounded by it.
@@ -70,7 +72,7 @@ impl Default for Limits {
         Limits {
             n_fft: 4096,
             rate: 192_000,
-            channels: 8,
+            channels: MAX_CHANNELS,
             segment_pixels: 8 * 128 * 2049,
             total_samples: 1 << 39,
             segment_bytes: 8 << 20,

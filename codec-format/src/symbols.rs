@@ -3,6 +3,11 @@
 //! A *pixel* is one bin of one frame. All images here are bins x frames and are stored frame by
 //! frame, lowest bin first: pixel index = `frame * bins + bin`.
 
+mod rows;
+
+pub(crate) use rows::Shape;
+pub use rows::{Row, RowBuffer, SegmentView};
+
 use crate::error::{rule, Result};
 use crate::header::{Header, MaskKind, PhaseKind};
 use alloc::vec;

@@ -133,6 +133,6 @@ fn the_rate_table_is_the_specs() {
             every: 2,
             step: 32,
         };
-        assert_eq!(shape.edges(0, bins, rate as u32), edges);
+        assert_eq!(*shape.edges(0, bins, rate as u32), edges);
     }
 }

@@ -7,7 +7,7 @@ use crate::data::Corpus;
 use crate::error::{Error, Result};
 use crate::graph;
 use crate::loss::LossConfig;
-use codec_core::decode::planes::PlaneBuilder;
+use codec_core::decode::planes::of_clip;
 use codec_core::encode::analysis::origin_below;
 use codec_core::encode::policy::sparsify;
 use codec_core::encode::profile::RISE;
@@ -385,14 +385,8 @@ fn coded_planes(
     // With the neighbours on either side, towards which the lattice is interpolated.
     let first = (range.start / step).saturating_sub(1);
     let last = ((range.end - 1) / step + 1).min(count - 1);
-    let transform = Transform::new(&header.stft, usize::from(header.stft.hop))?;
-    let mut builder = PlaneBuilder::new(header, &transform);
-    let mut laid: Vec<_> = (first..=last)
-        .filter_map(|index| builder.push(segment(index)))
-        .collect();
-    laid.extend(builder.finish());
-    let mut out = Planes::zeros(0, image.ncols());
-    laid.iter().for_each(|laid| out.append(&laid.planes));
+    let segments: Vec<SparseImage> = (first..=last).map(segment).collect();
+    let out = of_clip(header, &segments)?;
     let skip = first * step;
     Ok(out.frames_of(range.start - skip..range.end - skip))
 }

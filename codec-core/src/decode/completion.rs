@@ -1,13 +1,15 @@
 //! The second stage: from planes to the dense image (Spec §8.3, §8.4).
 
-use super::planes::{Known, Laid, PlaneBuilder};
 use crate::error::{Error, Result};
 use crate::network::{self, Network};
-use crate::transform::stft::Transform;
+use crate::planes::{PlaneRow, Planes};
+use crate::quantise::levels;
+use alloc::collections::VecDeque;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use codec_format::header::Header;
+use codec_format::memory::Memory;
 use codec_format::model::Model;
-use codec_format::symbols::SparseImage;
 use ndarray::Array2;
 
 /// The network that completes a stream: the model the header names, or interpolation where there is none.
@@ -25,97 +27,64 @@ pub fn network(header: &Header, model: Option<&Model>) -> Result<Arc<Network>> {
     }))
 }
 
-/// The transform of the synthesis grid of a stream that this network completes.
+/// Samples from one fine frame to the next of a stream that this network completes.
 ///
 /// # Errors
-/// [`Error::Settings`] if the transform is not supported or its frames are too dense, [`Error::Model`] if the network
-/// makes more frames than the hop has room for.
-pub fn synthesis(header: &Header, network: &Network) -> Result<Transform> {
+/// [`Error::Model`] if the network makes more frames than the hop has room for.
+pub fn synthesis_hop(header: &Header, network: &Network) -> Result<usize> {
     let (hop, up) = (usize::from(header.stft.hop), network.upsampling());
     if hop % up != 0 {
         return Err(Error::Model {
             what: "its frames do not divide the stream's hop",
         });
     }
-    Transform::new(&header.stft, hop / up)
+    Ok(hop / up)
 }
 
-/// Completes one channel, however many frames arrive at a time.
-#[derive(Debug, Clone)]
-pub struct Completion(network::Completion);
+/// A network at work on one channel, frame by frame.
+#[derive(Debug)]
+pub(super) struct Completion<M: Memory> {
+    network: Arc<Network>,
+    running: network::Completion,
+    ready: VecDeque<Vec<i16>>,
+    dense: M::Of<i16>,
+}
 
-impl Completion {
-    /// Begins a channel.
-    #[must_use]
-    pub fn new(network: &Arc<Network>) -> Self {
-        Completion(network::Completion::new(Arc::clone(network)))
+impl<M: Memory> Completion<M> {
+    pub fn new(network: &Arc<Network>, bins: usize, memory: &mut M) -> Result<Self> {
+        Ok(Completion {
+            network: network.clone(),
+            running: network::Completion::new(network.clone()),
+            ready: VecDeque::new(),
+            dense: memory.take(bins)?,
+        })
     }
-
-    /// Takes the next segment's planes and returns the dense frames that became final: fine frames x bins, in dB above
-    /// the origin. They lag [`Network::context`] coded frames behind.
-    pub fn push(&mut self, planes: &crate::planes::Planes) -> Array2<f32> {
-        self.0.push(planes)
+    pub fn reset(&mut self) {
+        self.running = network::Completion::new(self.network.clone());
+        self.ready.clear();
     }
-
-    /// Ends the channel: the rest of the dense frames.
-    pub fn finish(&mut self) -> Array2<f32> {
-        self.0.finish()
+    pub fn delay(&self) -> usize {
+        self.network.context() + codec_format::model::BLOCK
     }
-}
-
-/// The first two stages in a row: symbols in, dense image out.
-#[derive(Debug, Clone)]
-pub struct Imaging {
-    planes: PlaneBuilder,
-    completion: Completion,
-}
-
-/// What [`Imaging`] has made of a segment.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Imaged {
-    /// What the stream says of the spectra of the segment that was laid out, if one was.
-    pub known: Option<Known>,
-    /// Dense frames that became final: fine frames x bins, in dB above the origin. They lag behind `known`.
-    pub dense: Array2<f32>,
-}
-
-impl Imaging {
-    /// Begins a channel of a stream with this header; `transform` is that of its synthesis grid.
-    #[must_use]
-    pub fn new(header: &Header, network: &Arc<Network>, transform: &Transform) -> Self {
-        Imaging {
-            planes: PlaneBuilder::new(header, transform),
-            completion: Completion::new(network),
+    pub fn push(&mut self, row: &PlaneRow<'_>) {
+        let mut planes = Planes::zeros(1, row.image.len());
+        planes.set(0, row);
+        let dense = self.running.push(&planes);
+        self.take(&dense);
+    }
+    pub fn finish(&mut self) {
+        let dense = self.running.finish();
+        self.take(&dense);
+    }
+    fn take(&mut self, dense: &Array2<f32>) {
+        for row in dense.outer_iter() {
+            let level = |x: &f32| levels::clamp(libm::floorf(16.0 * x + 0.5) as i32);
+            self.ready.push_back(row.iter().map(level).collect());
         }
     }
-
-    /// Takes the symbols of the next segment.
-    pub fn push(&mut self, image: SparseImage) -> Imaged {
-        let laid = self.planes.push(image);
-        self.complete(laid)
-    }
-
-    /// Takes the end of the channel: first its last segment, then the frames that waited for more.
-    pub fn finish(&mut self) -> [Imaged; 2] {
-        let laid = self.planes.finish();
-        let last = self.complete(laid);
-        let rest = Imaged {
-            known: None,
-            dense: self.completion.finish(),
-        };
-        [last, rest]
-    }
-
-    fn complete(&mut self, laid: Option<Laid>) -> Imaged {
-        match laid {
-            Some(Laid { planes, known }) => Imaged {
-                known: Some(known),
-                dense: self.completion.push(&planes),
-            },
-            None => Imaged {
-                known: None,
-                dense: Array2::zeros((0, 0)),
-            },
-        }
+    pub fn pop(&mut self) -> Option<&[i16]> {
+        let row = self.ready.pop_front()?;
+        self.dense.copy_from_slice(&row);
+        Some(&self.dense)
     }
 }

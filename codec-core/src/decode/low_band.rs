@@ -4,78 +4,135 @@
 //! some hundred hertz a coefficient costs about what a kept value does, but brings the phase along: what comes out
 //! is not completed and not rebuilt, and the phases of everything above start from it.
 
+use crate::error::Result;
 use crate::quantise::coefficients::step;
-use crate::transform::lapped::Lapped;
-use crate::transform::stft::{Complex32, Transform};
-use alloc::sync::Arc;
-use alloc::vec;
-use alloc::vec::Vec;
+use crate::simd::LANES;
+use crate::transform::lanes::LaneTransform;
+use crate::transform::lapped;
 use codec_format::header::Header;
-use codec_format::symbols::SparseImage;
-use ndarray::Array2;
+use codec_format::memory::Memory;
+use codec_format::symbols::Row;
 
 /// The lowest band of one channel on its way from indices to spectra.
-#[derive(Debug, Clone)]
-pub(super) struct LowBand {
-    lapped: Arc<Lapped>,
+#[derive(Debug)]
+pub(super) struct LowBand<M: Memory> {
+    header: Header,
+    hop: usize,
+    coefficients: usize,
     covered: usize,
-    /// Samples from position `start` on; those of the last hop lack the block to come.
-    signal: Vec<f32>,
-    start: i64,
-    /// Blocks added.
-    blocks: i64,
-    /// Frames of the synthesis grid whose spectra were taken.
-    taken: i64,
-    /// Scratch of one block.
-    block: Vec<f32>,
+    up: usize,
+    /// Coefficients x `2 hop` samples.
+    basis: M::Of<f32>,
+    /// The transform's length and two hops, and ends where the latest block does.
+    signal: M::Of<f32>,
+    /// Spectra of the latest `frames` fine frames: real and imaginary parts of the covered bins.
+    spectra: M::Of<[f32; 2]>,
+    frames: usize,
+    /// The next block.
+    block: usize,
+    /// Fine frames whose spectra there have been.
+    made: usize,
 }
 
-impl LowBand {
-    /// That of a stream with a waveform layer.
-    pub fn of(header: &Header) -> Option<Self> {
-        let lapped = Lapped::of(header)?;
-        Some(LowBand {
-            start: -(lapped.hop() as i64),
-            covered: header.covered_bins(),
-            signal: Vec::new(),
-            blocks: 0,
-            taken: 0,
-            block: vec![0.0; 2 * lapped.hop()],
-            lapped: Arc::new(lapped),
-        })
+impl<M: Memory> LowBand<M> {
+    /// That of a stream with a waveform layer, `up` fine frames for each of its frames, of which the latest `known` are
+    /// held.
+    pub fn of(header: &Header, up: usize, known: usize, memory: &mut M) -> Result<Option<Self>> {
+        let coefficients = header.coefficients();
+        if coefficients == 0 {
+            return Ok(None);
+        }
+        let (n, hop) = (usize::from(header.stft.n_fft), usize::from(header.stft.hop));
+        let (covered, frames) = (header.covered_bins(), (known + 1) * up);
+        Ok(Some(LowBand {
+            header: header.clone(),
+            hop,
+            coefficients,
+            covered,
+            up,
+            basis: memory.take(coefficients * 2 * hop)?,
+            signal: memory.take(n + 2 * hop)?,
+            spectra: memory.take(frames * covered)?,
+            frames,
+            block: 0,
+            made: 0,
+        }))
     }
 
-    /// Adds the blocks of the next segment, which must be as long as its frames.
-    pub fn push(&mut self, header: &Header, image: &SparseImage) {
-        let hop = self.lapped.hop();
-        let rows = image.waveform().chunks(self.lapped.coefficients());
-        for (row, &threshold) in rows.zip(image.thresholds()) {
-            let step = step(header, threshold);
-            let at = ((self.blocks - 1) * hop as i64 - self.start) as usize;
-            if self.signal.len() < at + 2 * hop {
-                self.signal.resize(at + 2 * hop, 0.0);
+    /// Begins with coded frame `start`, as if there was silence before.
+    pub fn reset(&mut self, start: usize) {
+        let (hop, coefficients) = (self.hop, self.coefficients);
+        lapped::fill(hop, coefficients, &mut self.basis);
+        self.signal.fill(0.0);
+        self.block = start;
+        self.made = start * self.up;
+    }
+
+    /// Adds the block of the next frame.
+    pub fn push(&mut self, row: &Row<'_>, transform: &mut LaneTransform<M>) {
+        let step = step(&self.header, row.threshold.unwrap_or(0)) * (2.0 / self.hop as f32);
+        self.begin_block();
+        let from = self.signal.len() - 2 * self.hop;
+        let block = &mut self.signal[from..];
+        for (&q, wave) in row
+            .waveform
+            .iter()
+            .zip(self.basis.chunks_exact(2 * self.hop))
+        {
+            if q != 0 {
+                let x = f32::from(q) * step;
+                for (y, &w) in block.iter_mut().zip(wave) {
+                    *y += x * w;
+                }
             }
-            self.lapped.add(
-                row.iter().map(|&q| f32::from(q) * step),
-                &mut self.block,
-                &mut self.signal[at..at + 2 * hop],
-            );
-            self.blocks += 1;
+        }
+        self.transform(usize::MAX, transform);
+    }
+
+    /// Makes the spectra of the fine frames before `end`, no block following.
+    pub fn end(&mut self, end: usize, transform: &mut LaneTransform<M>) {
+        while self.made < end {
+            self.begin_block();
+            self.transform(end, transform);
         }
     }
 
-    /// Spectra of the next `frames` frames of the grid of `transform`, frames x covered bins. The blocks that reach
-    /// into them must have been pushed, as far as there are any.
-    pub fn take(&mut self, transform: &Transform, frames: usize) -> Array2<Complex32> {
-        let spectra = transform.spectra(&self.signal, self.start, self.taken, frames);
-        self.taken += frames as i64;
-        let needed = self.taken * transform.hop() as i64 - transform.n_fft() as i64 / 2;
-        // The next block is added from here on.
-        let needed = needed.min((self.blocks - 1) * self.lapped.hop() as i64);
-        let drop = ((needed - self.start).max(0) as usize).min(self.signal.len());
-        self.signal.drain(..drop);
-        self.start += drop as i64;
-        Array2::from_shape_fn((frames, self.covered), |at| spectra[at])
+    /// Moves on by a block.
+    fn begin_block(&mut self) {
+        let kept = self.signal.len() - self.hop;
+        self.signal.copy_within(self.hop.., 0);
+        self.signal[kept..].fill(0.0);
+        self.block += 1;
+    }
+
+    /// Makes the spectra of the fine frames before `end` whose samples lack no block.
+    fn transform(&mut self, end: usize, transform: &mut LaneTransform<M>) {
+        let (len, hop) = (self.signal.len() as i64, self.hop as i64);
+        let (n, fine) = (len - 2 * hop, hop / self.up as i64);
+        let first = self.block as i64 * hop - len;
+        while self.made < end {
+            let from = self.made as i64 * fine - n / 2 - first;
+            // The last sample that lacks no block lies one hop before the end of the signal.
+            let Some(room) = usize::try_from(len - hop - n - from).ok() else {
+                return;
+            };
+            let slot = self.made % self.frames;
+            let ready = (room / fine as usize + 1).min(LANES).min(end - self.made);
+            let count = ready.min(self.frames - slot);
+            let out = &mut self.spectra[slot * self.covered..(slot + count) * self.covered];
+            transform.analyse(&self.signal, from, fine as usize, self.covered, out);
+            self.made += count;
+        }
+    }
+
+    /// Fine frames whose spectra there have been, counted from the start of the stream.
+    pub fn made(&self) -> usize {
+        self.made
+    }
+
+    /// The covered bins of a fine frame that is held.
+    pub fn spectrum(&self, fine: usize) -> &[[f32; 2]] {
+        &self.spectra[fine % self.frames * self.covered..][..self.covered]
     }
 }
 
@@ -85,8 +142,15 @@ mod tests {
     use crate::encode::policy::Rise;
     use crate::encode::{Policy, Settings};
     use crate::quantise::coefficients::quantise;
+    use crate::transform::circle::Circle;
+    use crate::transform::lapped::Lapped;
+    use crate::transform::stft::Transform;
+    use alloc::vec;
+    use alloc::vec::Vec;
     use codec_format::header::{Signal, WaveformShape};
-    use codec_format::symbols::{Kept, Mask, MAX_INDEX};
+    use codec_format::memory::Heap;
+    use codec_format::symbols::{Kept, Mask, RowBuffer, SparseImage, MAX_INDEX};
+    use ndarray::{Array2, ArrayView1};
 
     fn header(step: i8) -> Header {
         let settings = Settings {
@@ -132,8 +196,36 @@ mod tests {
         }
     }
 
+    /// Spectra of the fine frames of an image that begins with coded frame `start`, frames x covered bins.
+    fn spectra(header: &Header, image: &SparseImage, start: usize) -> Array2<[f32; 2]> {
+        let memory = &mut Heap::new(u64::MAX);
+        let mut circle = Circle::new(memory).unwrap();
+        let mut transform = LaneTransform::new(&header.stft, memory).unwrap();
+        circle.reset();
+        transform.reset(&circle);
+        let mut low = LowBand::of(header, 4, 3, memory).unwrap().unwrap();
+        let mut rows = RowBuffer::new(header, memory).unwrap();
+        let mut all = Array2::from_elem((4 * image.frames, header.covered_bins()), [0.0; 2]);
+        let mut taken = 0;
+        let mut take = |low: &LowBand<Heap>| {
+            while taken < low.made() - 4 * start {
+                let spectrum = low.spectrum(4 * start + taken);
+                all.row_mut(taken).assign(&ArrayView1::from(spectrum));
+                taken += 1;
+            }
+        };
+        low.reset(start);
+        for frame in 0..image.frames {
+            low.push(&rows.row(image, frame), &mut transform);
+            take(&low);
+        }
+        low.end(4 * (start + image.frames), &mut transform);
+        take(&low);
+        all
+    }
+
     #[test]
-    fn fine_steps_give_the_band_back_however_the_segments_are_cut() {
+    fn fine_steps_give_the_band_back_wherever_it_is_begun() {
         let header = header(40);
         let pcm = sound(64 * 256);
         let lapped = Lapped::of(&header).unwrap();
@@ -147,31 +239,24 @@ mod tests {
         let whole = part(0, 65);
         let transform = Transform::new(&header.stft, 64).unwrap();
         let wanted = transform.spectra(&pcm, 0, 0, 65 * 4);
-        let mut low = LowBand::of(&header).unwrap();
-        low.push(&header, &whole);
-        let all = low.take(&transform, 65 * 4);
+        let all = spectra(&header, &whole, 0);
         let (mut error, mut power) = (0.0f64, 0.0f64);
         for ((frame, bin), z) in all.indexed_iter() {
             // The stream's ends have no block beyond them.
             if (8..64 * 4 - 8).contains(&frame) {
                 let w = wanted[(frame, bin)];
-                error += f64::from((z.re - w.re).powi(2) + (z.im - w.im).powi(2));
+                error += f64::from((z[0] - w.re).powi(2) + (z[1] - w.im).powi(2));
                 power += f64::from(w.re * w.re + w.im * w.im);
             }
         }
         assert!(error < 1e-4 * power, "{error} of {power}");
 
-        let mut cut = LowBand::of(&header).unwrap();
-        cut.push(&header, &part(0, 16));
-        let mut rows = 0;
-        for segment in 1..=4 {
-            let end = (16 * segment + 16).min(65);
-            cut.push(&header, &part(16 * segment, end));
-            let some = cut.take(&transform, 64);
-            for ((frame, bin), z) in some.indexed_iter() {
-                assert_eq!(*z, all[(rows + frame, bin)]);
+        // Begun later, it lacks one block.
+        let later = spectra(&header, &part(16, 65), 16);
+        for ((frame, bin), z) in later.indexed_iter() {
+            if frame >= 8 {
+                assert_eq!(*z, all[(64 + frame, bin)]);
             }
-            rows += 64;
         }
     }
 
@@ -180,12 +265,8 @@ mod tests {
         let mut header = header(127);
         header.quantiser.origin = i16::MAX;
         let image = image(&header, vec![255; 4], vec![MAX_INDEX; 4 * 24]);
-        let mut low = LowBand::of(&header).unwrap();
-        low.push(&header, &image);
-        let transform = Transform::new(&header.stft, 64).unwrap();
-        for &z in &low.take(&transform, 16) {
-            assert!(z.re.is_finite() && z.im.is_finite());
-            assert!(libm::sqrtf(z.re * z.re + z.im * z.im).is_finite());
+        for [re, im] in &spectra(&header, &image, 0) {
+            assert!((re * re + im * im).is_finite());
         }
     }
 }

@@ -1,23 +1,24 @@
 //! A decoder for a stream that arrives segment by segment.
 
-use super::completion::{self, Imaged, Imaging};
-use super::overlap::OverlapAdd;
-use super::phases::{Blocks, TIED};
+use super::channel::Channel;
+use super::completion;
+use super::synthesis::STEPS;
 use crate::error::{Error, Result};
 use crate::network::Network;
-use crate::quantise::levels;
-use crate::transform::stft::Transform;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use codec_format::header::Header;
+use codec_format::limits::MAX_CHANNELS;
+use codec_format::memory::{Count, Heap, Memory};
 use codec_format::model::Model;
-use codec_format::symbols::{Phases, Segment, SparseImage};
+use codec_format::symbols::{Row, RowBuffer, Segment, SegmentView};
 use codec_format::Limits;
+use core::ops::Range;
 
-/// A streaming decoder.
+/// A streaming decoder: segments in, PCM out, a frame at a time.
 ///
-/// Memory does not grow with the stream (see [the module](crate::decode)).
+/// Everything it holds is taken when it is made ([`memory_required`]), nothing after.
 ///
 /// # Beginning in the midst
 ///
@@ -33,12 +34,14 @@ use codec_format::Limits;
 ///   The sound is as good (magnitudes of its spectrum within some 35 dB for the same tone), but waveforms must not be
 ///   compared, nor two decodings joined without a crossfade.
 #[derive(Debug)]
-pub struct Decoder {
+pub struct Decoder<M: Memory = Heap> {
     header: Header,
     network: Arc<Network>,
-    /// A channel at the start of the stream.
-    fresh: Channel,
-    channels: Vec<Channel>,
+    channels: [Option<Channel<M>>; MAX_CHANNELS as usize],
+    /// Where rows are laid out.
+    rows: RowBuffer<M>,
+    /// The samples given out last: channels x hop.
+    pcm: M::Of<f32>,
     /// The segment that comes next.
     next: u32,
     /// Whether a segment was shorter than the others, which only the last may be.
@@ -46,33 +49,67 @@ pub struct Decoder {
     wanted: Wanted,
 }
 
+/// Bytes that a decoder of a stream with this header and this network takes when it is made. The network itself is not
+/// among them.
+///
+/// # Errors
+/// As [`Decoder::new`].
+pub fn memory_required(header: &Header, network: &Arc<Network>) -> Result<u64> {
+    let mut count = Count::default();
+    Decoder::take(header, network, &mut count)?;
+    Ok(count.bytes())
+}
+
 impl Decoder {
-    /// A decoder for a stream with this header.
+    /// A decoder on the heap, of at most `limit` bytes, for a stream with this header.
     ///
     /// `model` must be the one the header names; `None` fills the image by interpolation, which is what
     /// streams that name none ask for.
     ///
     /// # Errors
-    /// [`Error::Model`] if the model does not fit the header, [`Error::Settings`] if the header's
-    /// transform is not supported, its frames too dense or its segments too short (Spec §9).
-    pub fn new(header: &Header, model: Option<&Model>) -> Result<Self> {
-        Decoder::with_network(header, &completion::network(header, model)?)
+    /// As [`Decoder::new`]; [`Error::Model`] also if the model does not fit the header.
+    pub fn with_limit(header: &Header, model: Option<&Model>, limit: u64) -> Result<Self> {
+        let network = completion::network(header, model)?;
+        let requested = memory_required(header, &network)?;
+        if requested > limit {
+            return Err(Error::Format(codec_format::Error::LimitExceeded {
+                what: "bytes of memory of a decoder",
+                requested,
+                max: limit,
+                at: None,
+            }));
+        }
+        Decoder::new(header, &network, &mut Heap::new(limit))
     }
+}
 
-    /// The same with a [`network`](completion::network) that was prepared before, for a header with the same transform
-    /// and rate.
+impl<M: Memory> Decoder<M> {
+    /// A decoder for a stream with this header, completed by this [`network`](completion::network).
     ///
     /// # Errors
-    /// As [`Decoder::new`].
-    pub fn with_network(header: &Header, network: &Arc<Network>) -> Result<Self> {
-        super::check_segments(&header.stft, header.segment_frames)?;
-        let transform = completion::synthesis(header, network)?;
-        let fresh = Channel::new(header, network, &transform);
+    /// [`Error::Model`] if the network does not fit the header, [`Error::Settings`] if the header's transform is not
+    /// supported or its frames too dense (Spec §9), [`Error::Format`] if there is not memory enough.
+    pub fn new(header: &Header, network: &Arc<Network>, memory: &mut M) -> Result<Self> {
+        let mut decoder = Decoder::take(header, network, memory)?;
+        decoder.begin(0);
+        Ok(decoder)
+    }
+
+    /// Takes what a decoder holds.
+    fn take(header: &Header, network: &Arc<Network>, memory: &mut M) -> Result<Self> {
+        header.validate(&Limits::default())?;
+        let hop = completion::synthesis_hop(header, network)?;
+        let mut channels = [const { None }; MAX_CHANNELS as usize];
+        let count = usize::from(header.coded.channels);
+        for channel in &mut channels[..count] {
+            *channel = Some(Channel::new(header, network, hop, memory)?);
+        }
         Ok(Decoder {
             header: header.clone(),
             network: Arc::clone(network),
-            channels: vec![fresh.clone(); usize::from(header.coded.channels)],
-            fresh,
+            channels,
+            rows: RowBuffer::new(header, memory)?,
+            pcm: memory.take(count * usize::from(header.stft.hop))?,
             next: 0,
             ended: false,
             wanted: Wanted {
@@ -82,31 +119,38 @@ impl Decoder {
         })
     }
 
-    /// Takes the next segment and returns the PCM that became final: one vector per channel, all of the
-    /// same length (empty at first: the decoder runs about two segments behind), at the coded rate,
-    /// nominally in -1..=1.
+    /// Begins with coded frame `start`.
+    fn begin(&mut self, start: usize) {
+        for channel in self.channels.iter_mut().flatten() {
+            channel.reset(&self.header, start);
+        }
+        self.ended = false;
+    }
+
+    /// Takes the next segment. Its sound is in what is returned.
     ///
     /// # Errors
     /// [`Error::Settings`] if the segment is out of order or its channels or frames are not as many as the header says,
     /// [`Error::Format`] if its symbols are not what the header says.
-    pub fn push(&mut self, segment: &Segment) -> Result<Vec<Vec<f32>>> {
-        if segment.index != self.next {
-            return Err(Error::Settings {
-                what: "segments must come in order, lost ones concealed",
-            });
-        }
-        let frames = segment.channels.first().map_or(0, |image| image.frames);
+    pub fn push<'a>(&'a mut self, segment: &'a Segment) -> Result<Sound<'a, M>> {
+        let frames = segment.frames();
         let alike = segment.channels.iter().all(|image| image.frames == frames);
-        if segment.channels.len() != self.channels.len() || !alike {
-            return Err(Error::Settings {
-                what: "segment and header differ in channels, or channels in frames",
-            });
-        }
-        self.check_place(frames)?;
+        let channels = if alike { segment.channels.len() } else { 0 };
+        self.check_place(segment.index, channels, frames)?;
         for image in &segment.channels {
             image.check(&self.header)?;
         }
-        Ok(self.take(frames, |channel| segment.channels[channel].clone()))
+        Ok(self.sound(frames, Source::Images(segment)))
+    }
+
+    /// Takes the next segment as it was decoded, of a stream with this decoder's header. Its sound is in what is
+    /// returned.
+    ///
+    /// # Errors
+    /// [`Error::Settings`] if the segment is out of order or its channels or frames are not as many as the header says.
+    pub fn push_view<'a>(&'a mut self, segment: SegmentView<'a>) -> Result<Sound<'a, M>> {
+        self.check_place(segment.index(), segment.channels(), segment.frames())?;
+        Ok(self.sound(segment.frames(), Source::Rows(segment)))
     }
 
     /// Stands in for a lost segment of `frames` frames: nothing is kept, no phase is stored, the background falls
@@ -114,17 +158,29 @@ impl Decoder {
     ///
     /// # Errors
     /// [`Error::Settings`] for no frames or more than the header says, or where the last segment has been.
-    pub fn conceal(&mut self, frames: usize) -> Result<Vec<Vec<f32>>> {
-        self.check_place(frames)?;
-        let silent = SparseImage {
-            phases: Phases::default(),
-            ..SparseImage::silent(&self.header, frames)
-        };
-        Ok(self.take(frames, |_| silent.clone()))
+    pub fn conceal(&mut self, frames: usize) -> Result<Sound<'_, M>> {
+        let channels = usize::from(self.header.coded.channels);
+        self.check_place(self.next, channels, frames)?;
+        Ok(self.sound(frames, Source::Nothing))
     }
 
-    fn check_place(&self, frames: usize) -> Result<()> {
-        let what = if self.ended {
+    /// Ends the stream. The rest of the sound is in what is returned; only [`seek`](Self::seek) leads further.
+    pub fn finish(&mut self) -> Sound<'_, M> {
+        self.ended = true;
+        self.channels.iter_mut().flatten().for_each(Channel::end);
+        Sound {
+            decoder: self,
+            source: Source::Nothing,
+            frames: 0..0,
+        }
+    }
+
+    fn check_place(&self, index: u32, channels: usize, frames: usize) -> Result<()> {
+        let what = if index != self.next {
+            "segments must come in order, lost ones concealed"
+        } else if channels != usize::from(self.header.coded.channels) {
+            "segment and header differ in channels, or channels in frames"
+        } else if self.ended {
             "nothing comes after a segment that is shorter than the header says"
         } else if frames == 0 || frames > usize::from(self.header.segment_frames) {
             "a segment has from one frame to as many as the header says"
@@ -134,20 +190,29 @@ impl Decoder {
         Err(Error::Settings { what })
     }
 
-    /// Takes a segment whose channels have been checked.
-    fn take(&mut self, frames: usize, image: impl Fn(usize) -> SparseImage) -> Vec<Vec<f32>> {
+    /// The sound of a segment whose place has been checked.
+    fn sound<'a>(&'a mut self, frames: usize, source: Source<'a>) -> Sound<'a, M> {
         self.next = self.next.saturating_add(1);
         self.ended = frames < usize::from(self.header.segment_frames);
-        for (at, channel) in self.channels.iter_mut().enumerate() {
-            channel.push(image(at));
+        Sound {
+            decoder: self,
+            source,
+            frames: 0..frames,
         }
-        self.collect()
     }
 
     /// Sets the number of source samples, once a stream's trailer has told it.
     pub fn set_total(&mut self, total_samples: u64) {
         let end = self.header.coded_samples(total_samples);
         self.wanted.end.get_or_insert(end);
+    }
+
+    /// Samples (per channel, at the coded rate) that the sound lags behind the symbols: of `t` frames whose rows have
+    /// gone in, counted from the beginning of the stream, the sound before sample `t * hop - delay` is there.
+    #[must_use]
+    pub fn delay(&self) -> usize {
+        let channel = self.channels.iter().flatten().next();
+        channel.map_or(0, |channel| channel.delay(&self.header))
     }
 
     /// Moves to sample `sample` of the output: the PCM given from now on begins with the one that is the `sample`th, from
@@ -169,13 +234,8 @@ impl Decoder {
         while apart(self.next) % self.network.stride() != 0 {
             self.next -= 1;
         }
-        self.ended = false;
         self.wanted.from = position;
-        let frames = (self.next as usize).saturating_mul(length);
-        let first = frames.saturating_mul(self.network.upsampling());
-        for channel in &mut self.channels {
-            *channel = self.fresh.starting_at(first);
-        }
+        self.begin((self.next as usize).saturating_mul(length));
         self.next
     }
 
@@ -184,26 +244,109 @@ impl Decoder {
         let overlap = usize::from(self.header.stft.n_fft.div_ceil(self.header.stft.hop));
         let lattice = self.header.lattice.map_or(0, |l| usize::from(l.every));
         // The lattice is interpolated from the segment before, and the waveform layer lacks a block; then what the
-        // network makes of these; then the frames that phases are tied to.
-        lattice.max(overlap + 1) + self.network.context() + TIED * overlap
+        // network makes of these; then the frames that phases are refined with, step by step.
+        lattice.max(overlap + 1) + self.network.context() + (1 + STEPS) * overlap
     }
+}
 
-    /// Ends the stream and returns the rest of the PCM.
-    pub fn finish(mut self) -> Vec<Vec<f32>> {
-        for channel in &mut self.channels {
-            channel.finish();
+/// Where the symbols come from.
+#[derive(Debug, Clone, Copy)]
+enum Source<'a> {
+    Images(&'a Segment),
+    Rows(SegmentView<'a>),
+    Nothing,
+}
+
+/// The sound that a segment, or the end of the stream, brings forth. What is not asked for is decoded all the same, and
+/// lost.
+#[derive(Debug)]
+pub struct Sound<'a, M: Memory> {
+    decoder: &'a mut Decoder<M>,
+    source: Source<'a>,
+    /// The frames of the segment that have not gone in.
+    frames: Range<usize>,
+}
+
+impl<M: Memory> Sound<'_, M> {
+    /// The next samples, at most one coded hop a channel and never none; nothing once more symbols are needed.
+    pub fn next(&mut self) -> Option<Pcm<'_>> {
+        loop {
+            let decoder = &mut *self.decoder;
+            let hop = usize::from(decoder.header.stft.hop);
+            let mut part = None;
+            let outs = decoder.pcm.chunks_exact_mut(hop);
+            for (channel, out) in decoder.channels.iter_mut().flatten().zip(outs) {
+                part = channel.next(out);
+            }
+            if let Some((position, len)) = part {
+                let range = self.decoder.wanted.of(position, len);
+                if !range.is_empty() {
+                    return Some(Pcm {
+                        samples: &self.decoder.pcm,
+                        hop,
+                        range,
+                    });
+                }
+            } else {
+                let frame = self.frames.next()?;
+                self.feed(frame);
+            }
         }
-        self.collect()
     }
 
-    fn collect(&mut self) -> Vec<Vec<f32>> {
-        let wanted = &self.wanted;
-        let give = |channel: &mut Channel| {
-            let mut pcm = core::mem::take(&mut channel.pcm);
-            wanted.cut(channel.overlap.position(), &mut pcm);
-            pcm
-        };
-        self.channels.iter_mut().map(give).collect()
+    /// The rest, joined to vectors by channel.
+    #[must_use]
+    pub fn collect(mut self) -> Vec<Vec<f32>> {
+        let channels = self.decoder.channels.iter().flatten().count();
+        let mut all = vec![Vec::new(); channels];
+        while let Some(pcm) = self.next() {
+            for (all, pcm) in all.iter_mut().zip(pcm.channels()) {
+                all.extend_from_slice(pcm);
+            }
+        }
+        all
+    }
+
+    /// Gives a frame of the segment to every channel.
+    fn feed(&mut self, frame: usize) {
+        let Decoder { channels, rows, .. } = &mut *self.decoder;
+        for (at, channel) in channels.iter_mut().flatten().enumerate() {
+            let row: Row<'_> = match self.source {
+                Source::Images(segment) => rows.row(&segment.channels[at], frame),
+                Source::Rows(view) => view.row(at, frame),
+                Source::Nothing => rows.silent(frame),
+            };
+            channel.push(&row);
+        }
+    }
+}
+
+impl<M: Memory> Drop for Sound<'_, M> {
+    fn drop(&mut self) {
+        while self.next().is_some() {}
+    }
+}
+
+/// A run of samples of all channels.
+#[derive(Debug, Clone)]
+pub struct Pcm<'a> {
+    samples: &'a [f32],
+    hop: usize,
+    range: Range<usize>,
+}
+
+impl<'a> Pcm<'a> {
+    /// Samples of each channel.
+    #[must_use]
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(&self) -> usize {
+        self.range.len()
+    }
+
+    /// The samples of every channel, at the coded rate, nominally in -1..=1.
+    pub fn channels(&self) -> impl Iterator<Item = &'a [f32]> + '_ {
+        let all = self.samples.chunks_exact(self.hop);
+        all.map(|samples| &samples[self.range.clone()])
     }
 }
 
@@ -215,74 +358,13 @@ struct Wanted {
 }
 
 impl Wanted {
-    /// Leaves of the samples before position `end` those that are wanted.
-    fn cut(&self, end: i64, pcm: &mut Vec<f32>) {
-        let start = end - pcm.len() as i64;
-        let at = |position: u64| {
-            let position = i64::try_from(position).unwrap_or(i64::MAX);
-            (position.saturating_sub(start)).clamp(0, pcm.len() as i64) as usize
+    /// Those of the `len` samples from `position` on that are wanted.
+    fn of(&self, position: i64, len: usize) -> Range<usize> {
+        let at = |wanted: u64| {
+            let wanted = i64::try_from(wanted).unwrap_or(i64::MAX);
+            wanted.saturating_sub(position).clamp(0, len as i64) as usize
         };
-        let (from, to) = (at(self.from), self.end.map_or(pcm.len(), at));
-        pcm.truncate(to);
-        pcm.drain(..from.min(to));
-    }
-}
-
-/// One channel on its way from symbols to sound.
-#[derive(Debug, Clone)]
-struct Channel {
-    imaging: Imaging,
-    phases: Blocks,
-    overlap: OverlapAdd,
-    pcm: Vec<f32>,
-}
-
-impl Channel {
-    /// A channel at the start of a stream.
-    fn new(header: &Header, network: &Arc<Network>, transform: &Transform) -> Self {
-        let origin = levels::origin(&header.quantiser);
-        Channel {
-            imaging: Imaging::new(header, network, transform),
-            phases: Blocks::new(transform, origin, header.covered_bins()),
-            overlap: OverlapAdd::new(transform),
-            pcm: Vec::new(),
-        }
-    }
-
-    /// The same, of a stream that begins with fine frame `frame`; `self` is at the start.
-    fn starting_at(&self, frame: usize) -> Self {
-        Channel {
-            phases: self.phases.starting_at(frame),
-            overlap: self.overlap.starting_at(frame),
-            ..self.clone()
-        }
-    }
-
-    fn push(&mut self, image: SparseImage) {
-        let imaged = self.imaging.push(image);
-        self.take(imaged);
-        self.sound(false);
-    }
-
-    fn finish(&mut self) {
-        self.imaging
-            .finish()
-            .into_iter()
-            .for_each(|imaged| self.take(imaged));
-        self.sound(true);
-        self.overlap.finish(&mut self.pcm);
-    }
-
-    fn take(&mut self, imaged: Imaged) {
-        if let Some(known) = imaged.known {
-            self.phases.announce(known);
-        }
-        self.phases.extend(imaged.dense.view());
-    }
-
-    fn sound(&mut self, last: bool) {
-        while let Some(spectra) = self.phases.next(last) {
-            self.overlap.push(&spectra, &mut self.pcm);
-        }
+        let to = self.end.map_or(len, at);
+        at(self.from).min(to)..to
     }
 }

@@ -1,7 +1,6 @@
 //! What an encoder is told: transform, mask policy, quantisers, layers, phases.
 
 use super::policy::Policy;
-use crate::decode::check_segments;
 use crate::error::{Error, Result};
 use codec_format::header::{
     Header, LatticeShape, MaskKind, ModelId, PhaseKind, Quantiser, Signal, Stft, ValueCoding,
@@ -48,7 +47,6 @@ impl Settings {
         if self.segment_frames == 0 {
             return fail("a segment needs at least one frame");
         }
-        check_segments(&self.stft, self.segment_frames)?;
         if self.step == 0 {
             return fail("value step must be at least 1/8 dB");
         }

@@ -14,11 +14,9 @@ const ROUNDING: f32 = 0.42;
 
 /// The quantiser's step in a frame with threshold index `threshold` (Spec §9.6).
 pub(crate) fn step(header: &Header, threshold: u8) -> f32 {
-    let offset = header
-        .waveform
-        .map_or(0.0, |w| f32::from(w.step) * levels::UNIT);
-    let level = levels::threshold(levels::threshold_step(header), threshold) + offset;
-    levels::magnitude(level + levels::origin(&header.quantiser))
+    let offset = header.waveform.map_or(0, |w| 2 * i32::from(w.step));
+    let above = levels::threshold(levels::threshold_step(header), threshold) + offset;
+    levels::magnitude(above + levels::origin_level(&header.quantiser))
 }
 
 /// The indices of a segment's coefficients (frames x at least as many as the header has), frame by frame.

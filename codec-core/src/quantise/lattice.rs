@@ -1,11 +1,12 @@
 //! The background lattice: its geometry, how it is sampled, and how it fills an image (Spec §8.2).
 
 use super::levels;
-use alloc::vec;
+use crate::error::Result;
 use alloc::vec::Vec;
 use codec_format::header::{Header, LatticeShape};
+use codec_format::memory::Memory;
 use codec_format::symbols::Mask;
-use ndarray::{ArrayView2, ArrayViewMut2};
+use ndarray::ArrayView2;
 
 /// Added to the mean of a cell's levels, dB: the mean of a log-power lies below the log of the mean, by
 /// 2.5 dB for noise (the mean of `10 log10` of an exponential variable).
@@ -18,8 +19,6 @@ pub struct Lattice {
     /// First bin of each band, then the number of bins: `bands + 1` entries. Bins below the first are the
     /// waveform layer's.
     edges: Vec<usize>,
-    /// For every bin: the lower of the two bands it is interpolated between, and the weight of the upper.
-    blend: Vec<(usize, f32)>,
 }
 
 impl Lattice {
@@ -27,29 +26,9 @@ impl Lattice {
     #[must_use]
     pub fn of(header: &Header) -> Option<Self> {
         let shape = header.lattice?;
-        let edges = header.lattice_edges();
-        let bins = *edges.last()?;
-        let centres: Vec<f32> = edges
-            .windows(2)
-            .map(|e| (e[0] + e[1] - 1) as f32 * 0.5)
-            .collect();
-        let mut blend = Vec::with_capacity(bins);
-        let mut band = 0;
-        for bin in 0..bins {
-            let x = bin as f32;
-            while band + 2 < centres.len() && centres[band + 1] <= x {
-                band += 1;
-            }
-            let weight = match (centres.get(band), centres.get(band + 1)) {
-                (Some(&low), Some(&high)) => ((x - low) / (high - low)).clamp(0.0, 1.0),
-                _ => 0.0,
-            };
-            blend.push((band, weight));
-        }
         Some(Lattice {
+            edges: header.lattice_edges().to_vec(),
             shape,
-            edges,
-            blend,
         })
     }
 
@@ -99,48 +78,106 @@ impl Lattice {
         }
         out
     }
-
-    /// Fills the frames of a segment with its lattice `cells`, in dB above the origin (Spec §8.2): linear between band
-    /// centres and between step centres; beyond the outermost centres the nearest one holds.
-    ///
-    /// `before` and `after` are the neighbouring segments' cells, whose nearest step serves across the border; they are
-    /// empty at the ends of the stream.
-    pub fn fill(&self, before: &[u8], cells: &[u8], after: &[u8], mut out: ArrayViewMut2<'_, f32>) {
-        let every = usize::from(self.shape.every);
-        let bands = self.bands();
-        let (Some(first), Some(last)) = (cells.get(..bands), last_step(cells, bands)) else {
-            out.fill(0.0);
-            return;
-        };
-        let before = last_step(before, bands).unwrap_or(first);
-        let after = after.get(..bands).unwrap_or(last);
-        let column = |step: i64| match usize::try_from(step) {
-            Err(_) => before,
-            Ok(step) => cells.get(step * bands..(step + 1) * bands).unwrap_or(after),
-        };
-        let mut blended = vec![0.0; bands];
-        for (frame, mut row) in out.outer_iter_mut().enumerate() {
-            // Positions are doubled so that the centre of a step of any width is a whole number.
-            let twice = 2 * frame as i64;
-            let centre = |step: i64| 2 * step * every as i64 + every as i64 - 1;
-            let step = (frame / every) as i64;
-            let low = step - i64::from(twice < centre(step));
-            let weight = (twice - centre(low)) as f32 / (2 * every) as f32;
-            for ((y, &a), &b) in blended.iter_mut().zip(column(low)).zip(column(low + 1)) {
-                let a = levels::lattice(&self.shape, a);
-                let b = levels::lattice(&self.shape, b);
-                *y = a + (b - a) * weight;
-            }
-            for (y, &(band, upper)) in row.iter_mut().zip(&self.blend) {
-                let low = blended[band];
-                let high = blended.get(band + 1).copied().unwrap_or(low);
-                *y = low + (high - low) * upper;
-            }
-        }
-    }
 }
 
-/// The last of the steps in `cells`, if there is one.
-fn last_step(cells: &[u8], bands: usize) -> Option<&[u8]> {
-    cells.get(cells.len().checked_sub(bands)?..)
+/// One in the weights of [`Filling`].
+const ONE: i32 = 1 << 15;
+
+/// The whole-number weight nearest to `over / whole`, brought to 0..=1.
+fn weight(over: i32, whole: i32) -> u16 {
+    let over = over.clamp(0, whole);
+    ((2 * ONE * over + whole) / (2 * whole)) as u16
+}
+
+/// `a` and `b` mixed, with the weight `w` of `b`.
+fn blend(a: i16, b: i16, w: u16) -> i16 {
+    let apart = i32::from(b) - i32::from(a);
+    (i32::from(a) + ((apart * i32::from(w) + ONE / 2) >> 15)) as i16
+}
+
+/// What fills a frame between two columns (Spec §8.2).
+#[derive(Debug)]
+pub struct Filling<M: Memory> {
+    shape: LatticeShape,
+    /// For every bin: the lower of the two bands it is interpolated between, and the weight of the upper.
+    bands: M::Of<u8>,
+    weights: M::Of<u16>,
+    /// Scratch: a column at the frame's time, and the last band once more.
+    column: M::Of<i16>,
+}
+
+impl<M: Memory> Filling<M> {
+    /// That of a header with a lattice of this shape. [`reset`](Self::reset) comes first.
+    ///
+    /// # Errors
+    /// [`Error::Format`](crate::Error::Format) if there is no memory left.
+    pub fn new(header: &Header, shape: LatticeShape, memory: &mut M) -> Result<Self> {
+        let bins = header.stft.bins();
+        Ok(Filling {
+            shape,
+            bands: memory.take(bins)?,
+            weights: memory.take(bins)?,
+            column: memory.take(usize::from(shape.bands) + 1)?,
+        })
+    }
+
+    /// Works the weights out, of the header it was made for.
+    pub fn reset(&mut self, header: &Header) {
+        let edges = header.lattice_edges();
+        // Twice the centre, so that it is a whole number.
+        let centre = |band: usize| match (edges.get(band), edges.get(band + 1)) {
+            (Some(&from), Some(&to)) => (from + to) as i32 - 1,
+            _ => i32::MAX,
+        };
+        let last = usize::from(self.shape.bands) - 1;
+        let mut band = 0;
+        let places = self.bands.iter_mut().zip(self.weights.iter_mut());
+        for (bin, (place, upper)) in places.enumerate() {
+            let twice = 2 * bin as i32;
+            while band + 1 < last && centre(band + 1) <= twice {
+                band += 1;
+            }
+            *place = band as u8;
+            *upper = if last > 0 {
+                weight(twice - centre(band), centre(band + 1) - centre(band))
+            } else {
+                0
+            };
+        }
+    }
+
+    /// Where frame `at`, from 0, of those that a column covers lies: whether between this column and the next rather
+    /// than the one before and this, and the weight of the later of the two.
+    #[must_use]
+    pub fn place(&self, at: usize) -> (bool, u16) {
+        let every = i32::from(self.shape.every);
+        // Doubled, so that the centre of a step of any width is a whole number.
+        let over = 2 * at as i32 - (every - 1);
+        let behind = over >= 0;
+        let over = if behind { over } else { over + 2 * every };
+        (behind, weight(over, 2 * every))
+    }
+
+    /// Bands of a column.
+    #[must_use]
+    pub fn bands(&self) -> usize {
+        usize::from(self.shape.bands)
+    }
+
+    /// Fills a frame between two columns, `w` being the weight of the later.
+    pub fn fill(&mut self, columns: (&[u8], &[u8]), w: u16, out: &mut [i16]) {
+        let (earlier, later) = columns;
+        for ((y, &a), &b) in self.column.iter_mut().zip(earlier).zip(later) {
+            let level = |index| levels::lattice(&self.shape, index);
+            *y = blend(level(a), level(b), w);
+        }
+        if let [.., last, beyond] = &mut self.column[..] {
+            *beyond = *last;
+        }
+        let places = self.bands.iter().zip(self.weights.iter());
+        for (y, (&band, &upper)) in out.iter_mut().zip(places) {
+            let band = usize::from(band);
+            *y = blend(self.column[band], self.column[band + 1], upper);
+        }
+    }
 }

@@ -20,13 +20,12 @@ impl Lapped {
     #[must_use]
     pub fn new(stft: &Stft, coefficients: u8) -> Self {
         let hop = usize::from(stft.hop);
-        let m = hop as f64;
-        let basis = Array2::from_shape_fn((usize::from(coefficients), 2 * hop), |(k, n)| {
-            let at = n as f64 + 0.5;
-            let window = libm::sin(PI * at / (2.0 * m));
-            let wave = libm::cos(PI / m * (at + 0.5 * m) * (k as f64 + 0.5));
-            (window * wave) as f32
-        });
+        let mut basis = Array2::zeros((usize::from(coefficients), 2 * hop));
+        fill(
+            hop,
+            usize::from(coefficients),
+            basis.as_slice_mut().unwrap_or(&mut []),
+        );
         Lapped { hop, basis }
     }
 
@@ -68,25 +67,20 @@ impl Lapped {
         }
         out
     }
+}
 
-    /// Adds the block of these coefficients, from the lowest, to `out`. `block` is scratch; both hold `2 hop` samples.
-    pub(crate) fn add(
-        &self,
-        coefficients: impl Iterator<Item = f32>,
-        block: &mut [f32],
-        out: &mut [f32],
-    ) {
-        block.fill(0.0);
-        for (x, wave) in coefficients.zip(self.basis.outer_iter()) {
-            if x != 0.0 {
-                for (s, &w) in block.iter_mut().zip(wave) {
-                    *s += x * w;
-                }
-            }
-        }
-        let scale = 2.0 / self.hop as f32;
-        for (y, s) in out.iter_mut().zip(block) {
-            *y += *s * scale;
+/// Writes the functions of the first `coefficients` coefficients, window times cosine: coefficients x `2 hop`.
+pub(crate) fn fill(hop: usize, coefficients: usize, basis: &mut [f32]) {
+    let m = hop as f64;
+    for (k, wave) in basis
+        .chunks_exact_mut(2 * hop)
+        .enumerate()
+        .take(coefficients)
+    {
+        for (n, y) in wave.iter_mut().enumerate() {
+            let at = n as f64 + 0.5;
+            let window = libm::sin(PI * at / (2.0 * m));
+            *y = (window * libm::cos(PI / m * (at + 0.5 * m) * (k as f64 + 0.5))) as f32;
         }
     }
 }

@@ -10,6 +10,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use codec_format::header::{Stft, WindowKind};
 use codec_format::Limits;
+use core::f64::consts::PI;
 pub use microfft::Complex32;
 use ndarray::{Array2, ArrayView2};
 
@@ -30,23 +31,9 @@ impl Transform {
     /// # Errors
     /// As [`Stft::validate`] with that hop.
     pub fn new(stft: &Stft, hop: usize) -> Result<Self> {
-        let n = usize::from(stft.n_fft);
-        let length = usize::from(stft.window_length);
-        let fine = Stft {
-            hop: u16::try_from(hop).unwrap_or(u16::MAX),
-            ..*stft
-        };
-        fine.validate(&Limits::default()).map_err(Error::setting)?;
-        let mut window = vec![0.0; n];
-        let start = (n - length) / 2;
-        for (i, w) in window[start..start + length].iter_mut().enumerate() {
-            let x = core::f64::consts::PI * i as f64 / length as f64;
-            let sine = libm::sin(x);
-            *w = match stft.window {
-                WindowKind::Hann => (sine * sine) as f32,
-                WindowKind::Sine => sine as f32,
-            };
-        }
+        let fine = with_hop(stft, hop)?;
+        let mut window = vec![0.0; usize::from(stft.n_fft)];
+        fill_window(stft, &mut window);
         Ok(Transform {
             stft: fine,
             window: window.into(),
@@ -218,6 +205,33 @@ impl Transform {
         for t in 0..frames {
             self.add_frame(start + (t * self.hop()) as i64, weight, |i| self.window[i]);
         }
+    }
+}
+
+/// The same transform with another hop.
+///
+/// # Errors
+/// As [`Stft::validate`] with that hop.
+pub(crate) fn with_hop(stft: &Stft, hop: usize) -> Result<Stft> {
+    let fine = Stft {
+        hop: u16::try_from(hop).unwrap_or(u16::MAX),
+        ..*stft
+    };
+    fine.validate(&Limits::default()).map_err(Error::setting)?;
+    Ok(fine)
+}
+
+/// Writes a transform's window, `n_fft` samples.
+pub(crate) fn fill_window(stft: &Stft, window: &mut [f32]) {
+    let length = usize::from(stft.window_length);
+    let start = (window.len() - length) / 2;
+    window.fill(0.0);
+    for (i, w) in window[start..start + length].iter_mut().enumerate() {
+        let sine = libm::sin(PI * i as f64 / length as f64);
+        *w = match stft.window {
+            WindowKind::Hann => (sine * sine) as f32,
+            WindowKind::Sine => sine as f32,
+        };
     }
 }
 

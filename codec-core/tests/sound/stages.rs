@@ -1,21 +1,15 @@
 //! The decoder's stages alone, and beginning in the midst of a stream.
 
 use super::{residual_model, small_model, voice, with_waveform, MONO};
-use codec_core::decode::completion::{network, synthesis, Completion, Imaging};
-use codec_core::decode::overlap::OverlapAdd;
-use codec_core::decode::phases::Blocks;
-use codec_core::decode::planes::PlaneBuilder;
 use codec_core::decode::{self, Decoder};
 use codec_core::encode::{Encoding, Policy, Settings};
-use codec_core::planes::Planes;
-use codec_core::quantise::levels;
-use codec_core::transform::stft::{level, Transform};
-use codec_format::header::{PhaseKind, Stft};
+use codec_core::transform::stft::Transform;
+use codec_format::header::{Header, PhaseKind, Stft};
 use codec_format::model::graph::{Extent, Graph, Operand, Plane};
 use codec_format::model::op::{Convolution, ConvolutionKind, Upsample};
 use codec_format::model::Model;
+use codec_format::symbols::{Kept, Mask, Phases, Segment, SparseImage};
 use ndarray::{s, Array2};
-use proptest::prelude::*;
 
 const TOTAL: usize = 300_000;
 
@@ -34,7 +28,7 @@ fn every_phase() -> Settings {
 
 /// The rest of the stream from sample `from` on, and the first segment it took.
 fn decode_from(encoded: &Encoding, model: Option<&Model>, from: u64) -> (Vec<f32>, u32) {
-    let mut decoder = Decoder::new(&encoded.header, model).unwrap();
+    let mut decoder = Decoder::with_limit(&encoded.header, model, u64::MAX).unwrap();
     // Something else was played before: nothing of it may be left.
     for segment in encoded.segments.iter().take(2) {
         decoder.push(segment).unwrap();
@@ -42,9 +36,9 @@ fn decode_from(encoded: &Encoding, model: Option<&Model>, from: u64) -> (Vec<f32
     let first = decoder.seek(from);
     let mut pcm = Vec::new();
     for segment in &encoded.segments[(first as usize).min(encoded.segments.len())..] {
-        pcm.extend(decoder.push(segment).unwrap().remove(0));
+        pcm.extend(decoder.push(segment).unwrap().collect().remove(0));
     }
-    pcm.extend(decoder.finish().remove(0));
+    pcm.extend(decoder.finish().collect().remove(0));
     (pcm, first)
 }
 
@@ -84,28 +78,9 @@ fn beginning_at_or_beyond_the_end_gives_nothing() {
 
 /// The dense image of one channel from segment `first` on, the levels of the waveform layer in it.
 fn image_from(encoded: &Encoding, model: &Model, first: usize) -> Array2<f32> {
-    let header = &encoded.header;
-    let network = network(header, Some(model)).unwrap();
-    let transform = synthesis(header, &network).unwrap();
-    let mut imaging = Imaging::new(header, &network, &transform);
-    let mut pieces: Vec<_> = encoded.segments[first..]
-        .iter()
-        .map(|segment| imaging.push(segment.channels[0].clone()))
-        .collect();
-    pieces.extend(imaging.finish());
-    let bins = header.stft.bins();
-    let (mut dense, mut low) = (Vec::new(), Vec::new());
-    for piece in pieces {
-        dense.extend(piece.dense);
-        low.extend(piece.known.into_iter().flat_map(|known| known.low));
-    }
-    let mut image = Array2::from_shape_vec((dense.len() / bins, bins), dense).unwrap();
-    let covered = header.covered_bins();
-    for (at, z) in low.into_iter().enumerate() {
-        let origin = levels::origin(&header.quantiser);
-        image[(at / covered, at % covered)] = level(z) - origin;
-    }
-    image
+    let segments = &encoded.segments[first..];
+    let images = decode::dense_images(&encoded.header, Some(model), segments);
+    images.unwrap().0.remove(0)
 }
 
 /// A network that works on every fourth frame and adds what it finds to all four.
@@ -146,7 +121,7 @@ fn from_the_sample_sought_on_the_image_is_that_of_a_straight_decode_to_the_bit()
         let (hop, n_fft) = (256 / up, 512);
         let whole = image_from(&encoded, &model, 0);
         for from in [60_000usize, 120_001, 200_000] {
-            let mut decoder = Decoder::new(&encoded.header, Some(&model)).unwrap();
+            let mut decoder = Decoder::with_limit(&encoded.header, Some(&model), u64::MAX).unwrap();
             let first = decoder.seek(from as u64) as usize;
             assert!(first > 0);
             let image = image_from(&encoded, &model, first);
@@ -199,70 +174,64 @@ fn a_sound_begun_in_the_midst_is_as_long_and_sounds_alike() {
     }
 }
 
-/// Cuts of a run of frames into pieces of these lengths, again and again.
-fn cut(frames: usize, lengths: &[usize]) -> Vec<std::ops::Range<usize>> {
-    let (mut pieces, mut at) = (Vec::new(), 0);
-    for &length in lengths.iter().cycle() {
-        if at == frames {
-            break;
-        }
-        pieces.push(at..(at + length).min(frames));
-        at = (at + length).min(frames);
-    }
-    pieces
+/// The same symbols in segments of `length` frames.
+fn recut(encoded: &Encoding, length: usize) -> (Header, Vec<Segment>) {
+    let header = Header {
+        segment_frames: length as u16,
+        ..encoded.header.clone()
+    };
+    let all = |part: &dyn Fn(&SparseImage) -> Vec<u8>| -> Vec<u8> {
+        let images = encoded.segments.iter().map(|s| &s.channels[0]);
+        images.flat_map(part).collect()
+    };
+    let images = || encoded.segments.iter().map(|s| &s.channels[0]);
+    let mask: Mask = images().flat_map(|i| i.mask().iter().by_vals()).collect();
+    let (values, thresholds) = (
+        all(&|i| i.values().to_vec()),
+        all(&|i| i.thresholds().to_vec()),
+    );
+    let lattice = all(&|i| i.lattice.clone());
+    let waveform: Vec<i16> = images().flat_map(|i| i.waveform().to_vec()).collect();
+    let (bins, count) = (header.stft.bins(), header.coefficients());
+    let shape = header.lattice.unwrap();
+    let (bands, every) = (usize::from(shape.bands), usize::from(shape.every));
+    let frames = thresholds.len();
+    let cut = (0..frames)
+        .step_by(length)
+        .enumerate()
+        .map(|(index, from)| {
+            let to = (from + length).min(frames);
+            let before = mask[..from * bins].count_ones();
+            let mask = mask[from * bins..to * bins].to_bitvec();
+            let image = SparseImage {
+                bins,
+                frames: to - from,
+                kept: Kept::Ridge {
+                    values: values[before..before + mask.count_ones()].to_vec(),
+                    mask,
+                    thresholds: thresholds[from..to].to_vec(),
+                    waveform: waveform[from * count..to * count].to_vec(),
+                },
+                lattice: lattice[from / every * bands..to.div_ceil(every) * bands].to_vec(),
+                phases: Phases::default(),
+            };
+            Segment {
+                index: index as u32,
+                channels: vec![image],
+            }
+        });
+    let segments = cut.collect();
+    (header, segments)
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, ..ProptestConfig::default() })]
-
-    /// Each stage may be given its input in other pieces than the decoder gives it.
-    #[test]
-    fn stages_fed_in_any_pieces_give_the_sound_of_the_whole(
-        coded in prop::collection::vec(1usize..40, 1..8),
-        fine in prop::collection::vec(1usize..150, 1..8),
-    ) {
-        let pcm = voice(50_000);
-        let encoded = super::encode(&[pcm], MONO, 50_000, &with_waveform(), None).unwrap();
-        let header = &encoded.header;
-        let model = small_model(header.stft, 4);
-        let whole = decode::clip(header, Some(&model), &encoded.segments).unwrap().remove(0);
-
-        let network = network(header, Some(&model)).unwrap();
-        let transform = synthesis(header, &network).unwrap();
-        let origin = levels::origin(&header.quantiser);
-        let mut builder = PlaneBuilder::new(header, &transform);
-        let mut blocks = Blocks::new(&transform, origin, header.covered_bins());
-        let images = encoded.segments.iter().map(|s| s.channels[0].clone());
-        let mut laid: Vec<_> = images.filter_map(|image| builder.push(image)).collect();
-        laid.extend(builder.finish());
-        let mut planes = Planes::zeros(0, header.stft.bins());
-        for laid in laid {
-            planes.append(&laid.planes);
-            blocks.announce(laid.known);
-        }
-
-        let mut completion = Completion::new(&network);
-        let mut dense = Vec::new();
-        for range in cut(planes.frames(), &coded) {
-            dense.extend(completion.push(&planes.frames_of(range)));
-        }
-        dense.extend(completion.finish());
-        let bins = header.stft.bins();
-        let dense = Array2::from_shape_vec((dense.len() / bins, bins), dense).unwrap();
-
-        let mut overlap = OverlapAdd::new(&transform);
-        let mut sound = Vec::new();
-        for range in cut(dense.nrows(), &fine) {
-            blocks.extend(dense.slice(s![range, ..]));
-            while let Some(spectra) = blocks.next(false) {
-                overlap.push(&spectra, &mut sound);
-            }
-        }
-        while let Some(spectra) = blocks.next(true) {
-            overlap.push(&spectra, &mut sound);
-        }
-        overlap.finish(&mut sound);
-        // The first samples lie before the stream.
-        prop_assert!(sound[256..][..whole.len()] == whole);
+#[test]
+fn where_segments_end_is_not_heard() {
+    let encoded = encoded(&with_waveform());
+    let model = small_model(encoded.header.stft, 4);
+    let whole = decode::clip(&encoded.header, Some(&model), &encoded.segments).unwrap();
+    for length in [2, 14, 32, 256] {
+        let (header, segments) = recut(&encoded, length);
+        let pcm = decode::clip(&header, Some(&model), &segments).unwrap();
+        assert!(pcm == whole, "segments of {length} frames");
     }
 }

@@ -1,8 +1,11 @@
 //! Adaptive probabilities and the mixers that combine them (Spec §5.3, §5.4).
 
+use super::layout::extent;
 use super::logistic::{squash, stretch, LIMIT};
 use super::range::{BitCoder, ONE};
-use alloc::vec::Vec;
+use crate::error::Result;
+use crate::header::Header;
+use crate::memory::Memory;
 
 /// One in the mixers' fixed point.
 const WEIGHT_ONE: i32 = 1 << 16;
@@ -40,14 +43,47 @@ impl Pace {
     };
 }
 
-/// All the adaptive state of a segment.
+/// The memory of all the adaptive state that segments of a stream need.
 ///
 /// A slot is a probability in its upper 22 bits and a count of the bits it has seen in its lower 10.
 #[derive(Debug, Clone)]
-pub(crate) struct Bank {
-    pub(crate) slots: Vec<u32>,
-    pub(crate) weights: Vec<i32>,
+pub(crate) struct BankBuffers<M: Memory> {
+    pub(crate) slots: M::Of<u32>,
+    pub(crate) weights: M::Of<i32>,
     pub(crate) pace: Pace,
+}
+
+impl<M: Memory> BankBuffers<M> {
+    /// Takes the memory that streams with this header need; [`reset`](Self::reset) fills it.
+    pub(crate) fn new(header: &Header, memory: &mut M) -> Result<Self> {
+        Self::of(extent(header), memory)
+    }
+
+    /// The same for so many slots and weights.
+    pub(crate) fn of((slots, weights): (usize, usize), memory: &mut M) -> Result<Self> {
+        Ok(BankBuffers {
+            slots: memory.take(slots)?,
+            weights: memory.take(weights)?,
+            pace: Pace::STREAM,
+        })
+    }
+
+    /// The state to code with.
+    pub(crate) fn bank(&mut self) -> Bank<'_> {
+        Bank {
+            slots: &mut self.slots,
+            weights: &mut self.weights,
+            pace: self.pace,
+        }
+    }
+}
+
+/// The adaptive state of a segment.
+#[derive(Debug)]
+pub(crate) struct Bank<'a> {
+    slots: &'a mut [u32],
+    weights: &'a mut [i32],
+    pace: Pace,
 }
 
 /// `floor(65536 / (n + 1.5))`: how far a slot moves that has seen `n` bits.
@@ -61,7 +97,7 @@ const RECIPROCALS: [u32; 1024] = {
     table
 };
 
-impl Bank {
+impl Bank<'_> {
     /// Codes a bit at `site`. `contexts` picks a slot of each input, `sets` a weight set of each
     /// mixer; `features` are measurements, scaled like logits.
     #[inline]

@@ -4,6 +4,7 @@
 //! priors, the rest start ignorant.
 
 use super::bank::{Site, MIXERS};
+use crate::header::{Header, MaskKind, PhaseKind};
 
 /// First slots of inputs of the given sizes, one after another.
 const fn place<const N: usize>(mut first: usize, sizes: [usize; N]) -> [usize; N] {
@@ -81,11 +82,19 @@ sites! {
     PHASE phase after run: slots 3 of [64, 256, 128], features 0, sets [8, 1, 1];
 }
 
-/// Slots of a segment's state.
-pub(crate) const SLOTS: usize = phase::END_SLOT;
-/// Weights of a segment's state.
-pub(crate) const WEIGHTS: usize = phase::END_WEIGHT;
+/// Slots and weights that streams with this header need.
+pub(crate) fn extent(header: &Header) -> (usize, usize) {
+    let ridge = matches!(header.mask, MaskKind::Ridge { .. });
+    match (ridge && header.phase == PhaseKind::None, header.waveform) {
+        (true, None) => (threshold::END_SLOT, threshold::END_WEIGHT),
+        (true, Some(_)) => (coefficient::END_SLOT, coefficient::END_WEIGHT),
+        _ => (phase::END_SLOT, phase::END_WEIGHT),
+    }
+}
+
 /// Slots that start from the priors.
 pub(crate) const TRAINED_SLOTS: usize = coefficient::END_SLOT;
 /// Weights that start from the priors.
 pub(crate) const TRAINED_WEIGHTS: usize = coefficient::END_WEIGHT;
+/// Slots and weights of all sites.
+pub(crate) const ALL: (usize, usize) = (phase::END_SLOT, phase::END_WEIGHT);

@@ -1,9 +1,9 @@
 //! The trained start of a segment's state (Spec §5.6).
 
-use super::bank::{Bank, Pace};
-use super::layout::{SLOTS, TRAINED_SLOTS, TRAINED_WEIGHTS, WEIGHTS, WEIGHT_RUNS};
+use super::bank::BankBuffers;
+use super::layout::{TRAINED_SLOTS, TRAINED_WEIGHTS, WEIGHT_RUNS};
 use super::logistic::{squash, stretch};
-use alloc::vec;
+use crate::memory::Memory;
 use alloc::vec::Vec;
 
 /// Bytes of a table: two for every trained slot and weight.
@@ -19,42 +19,30 @@ pub(crate) const COUNTS: [u32; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16,
 /// A slot that has seen nothing.
 const IGNORANT: u32 = 1 << 31;
 
-impl Bank {
-    /// The state before any training: every slot ignorant, every mixer averaging its inputs with a
-    /// little more trust than the mean.
-    pub(crate) fn untrained() -> Self {
-        let mut weights = vec![0; WEIGHTS];
+impl<M: Memory> BankBuffers<M> {
+    /// The state at the start of a segment under the given table. What has no entry starts without training: every slot
+    /// ignorant, every mixer averaging its inputs with a little more trust than the mean.
+    pub(crate) fn reset(&mut self, table: &[u8]) {
+        let (slots, weights) = table.split_at(table.len().min(2 * TRAINED_SLOTS));
+        self.slots.fill(IGNORANT);
+        for (slot, word) in self.slots.iter_mut().zip(slots.chunks_exact(2)) {
+            *slot = slot_of(u16::from_le_bytes([word[0], word[1]]));
+        }
         for &(first, end, slots, inputs) in WEIGHT_RUNS {
             let share = if slots == 1 {
                 1 << 16
             } else {
                 (5 << 14) / slots as i32
             };
-            for set in weights[first..end].chunks_mut(inputs) {
+            let end = end.min(self.weights.len());
+            for set in self.weights[first.min(end)..end].chunks_mut(inputs) {
+                set.fill(0);
                 set[..slots].fill(share);
             }
         }
-        Bank {
-            slots: vec![IGNORANT; SLOTS],
-            weights,
-            pace: Pace::STREAM,
+        for (weight, word) in self.weights.iter_mut().zip(weights.chunks_exact(2)) {
+            *weight = i32::from(i16::from_le_bytes([word[0], word[1]])) << 4;
         }
-    }
-
-    /// The state at the start of a segment under the given table; bytes missing from the table leave
-    /// the untrained state.
-    pub(crate) fn from_priors(table: &[u8]) -> Self {
-        let mut bank = Bank::untrained();
-        let mut words = table
-            .chunks_exact(2)
-            .map(|b| u16::from_le_bytes([b[0], b[1]]));
-        for (slot, word) in bank.slots[..TRAINED_SLOTS].iter_mut().zip(&mut words) {
-            *slot = slot_of(word);
-        }
-        for (weight, word) in bank.weights[..TRAINED_WEIGHTS].iter_mut().zip(&mut words) {
-            *weight = i32::from(word as i16) << 4;
-        }
-        bank
     }
 }
 
@@ -73,7 +61,7 @@ fn word_of(slot: u32) -> u16 {
 }
 
 /// The bytes of a table.
-pub(crate) fn table(bank: &Bank) -> Vec<u8> {
+pub(crate) fn table<M: Memory>(bank: &BankBuffers<M>) -> Vec<u8> {
     let slots = bank.slots[..TRAINED_SLOTS]
         .iter()
         .map(|&slot| word_of(slot));

@@ -1,10 +1,12 @@
 //! Making the table of priors from real segments (Spec §5.6).
 
-use super::bank::{Bank, Pace};
+use super::bank::{BankBuffers, Pace};
+use super::layout::ALL;
 use super::priors::table;
 use crate::error::Result;
 use crate::header::Header;
 use crate::limits::Limits;
+use crate::memory::Heap;
 use crate::segment::{LayerBits, SegmentCoder};
 use crate::symbols::Segment;
 use alloc::vec::Vec;
@@ -44,20 +46,22 @@ impl PriorTrainer {
     /// # Errors
     /// None on segments that [`push`](Self::push) accepted.
     pub fn finish(&self) -> Result<Vec<u8>> {
-        let mut bank = Bank::untrained();
+        let mut bank = BankBuffers::of(ALL, &mut Heap::new(u64::MAX))?;
+        bank.reset(&[]);
         for speed in [1000, 300] {
             bank.pace = Pace { limit: 1000, speed };
-            self.pass(|coder, segment| coder.learn(&mut bank, segment))?;
+            self.pass(|coder, segment| coder.learn(&mut bank.bank(), segment))?;
         }
         for speed in [600, 300, 150] {
-            let start = Bank::from_priors(&table(&bank));
+            let mut start = bank.clone();
+            start.reset(&table(&bank));
             bank.pace = Pace {
                 limit: Pace::STREAM.limit,
                 speed,
             };
             self.pass(|coder, segment| {
                 bank.slots.clone_from(&start.slots);
-                coder.learn(&mut bank, segment)
+                coder.learn(&mut bank.bank(), segment)
             })?;
             bank.slots = start.slots;
         }

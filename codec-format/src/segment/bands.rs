@@ -1,8 +1,10 @@
 //! Where the lattice's bands lie (Spec §6.5.1): integer arithmetic throughout.
 
+use crate::error::Result;
 use crate::header::LatticeShape;
-use alloc::vec;
-use alloc::vec::Vec;
+use crate::limits::MAX_BANDS;
+use crate::memory::Memory;
+use core::ops::Deref;
 
 /// Critical-band rate in 1/1000 Bark at a few frequencies in Hz, linear between them (Spec §6.5.1).
 /// Computed from `13 atan(0.00076 f) + 3.5 atan((f / 7500)^2)` (Zwicker and Terhardt 1980).
@@ -69,24 +71,47 @@ fn bark(numerator: u64, denominator: u64) -> u64 {
     last.1
 }
 
+/// The first bin of every band and, last, the number of bins: increasing numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BandEdges {
+    edges: [usize; MAX_BANDS as usize + 1],
+    count: usize,
+}
+
+impl BandEdges {
+    /// Those of no bands at all.
+    pub(crate) const NONE: Self = BandEdges {
+        edges: [0; MAX_BANDS as usize + 1],
+        count: 0,
+    };
+}
+
+impl Deref for BandEdges {
+    type Target = [usize];
+
+    fn deref(&self) -> &[usize] {
+        &self.edges[..self.count]
+    }
+}
+
 impl LatticeShape {
     /// The first bin of every band and, last, the number of bins: `bands + 1` increasing numbers
     /// (Spec §6.5.1). Bands are equally wide in Bark between bin `first` and half of `rate` (Hz), and none
     /// is empty: where there are fewer bins than bands each bin is a band.
     #[must_use]
-    pub fn edges(&self, first: usize, bins: usize, rate: u32) -> Vec<usize> {
+    pub fn edges(&self, first: usize, bins: usize, rate: u32) -> BandEdges {
         band_edges(usize::from(self.bands), first, bins, rate)
     }
 }
 
-/// [`LatticeShape::edges`] for any number of bands.
-pub(crate) fn band_edges(bands: usize, first: usize, bins: usize, rate: u32) -> Vec<usize> {
+/// [`LatticeShape::edges`] for up to [`MAX_BANDS`] bands.
+pub(crate) fn band_edges(bands: usize, first: usize, bins: usize, rate: u32) -> BandEdges {
     let first = first.min(bins.saturating_sub(1));
-    let bands = bands.min(bins - first).max(1);
+    let bands = bands.min(bins - first).clamp(1, usize::from(MAX_BANDS));
     let denominator = 2 * (bins.max(2) as u64 - 1);
     let bottom = bark(u64::from(rate) * first as u64, denominator);
     let top = bark(u64::from(rate) * (denominator / 2), denominator).max(bottom + 1) - bottom;
-    let mut edges = vec![first; bands + 1];
+    let mut edges = [first; MAX_BANDS as usize + 1];
     let mut bin = first;
     for b in 1..bands {
         // The first bin whose share of the scale reaches b / bands.
@@ -99,44 +124,56 @@ pub(crate) fn band_edges(bands: usize, first: usize, bins: usize, rate: u32) -> 
         edges[b] = bin.clamp(edges[b - 1] + 1, bins - (bands - b));
     }
     edges[bands] = bins;
-    edges
+    BandEdges {
+        edges,
+        count: bands + 1,
+    }
 }
 
 /// The lattice spread over the bins of a frame: linear between the bands' centres, flat beyond.
-#[derive(Debug, Clone)]
-pub(crate) struct Spread {
-    /// Of every bin: the band below and the weight of the one above, in 1/256.
-    places: Vec<(u8, u16)>,
+#[derive(Debug)]
+pub(crate) struct Spread<M: Memory> {
+    /// Of every bin: the band below, and the weight of the one above in 1/256.
+    bands: M::Of<u8>,
+    weights: M::Of<u16>,
     step: i32,
 }
 
-impl Spread {
-    pub(crate) fn new(edges: &[usize], shape: &LatticeShape, bins: usize) -> Self {
-        // Twice the centre, to stay whole.
-        let centres: Vec<usize> = edges.windows(2).map(|e| e[0] + e[1] - 1).collect();
-        let mut band = 0;
-        let places = (0..bins)
-            .map(|k| {
-                while band + 1 < centres.len() && 2 * k >= centres[band + 1] {
-                    band += 1;
-                }
-                let over = (2 * k).saturating_sub(centres[band]);
-                let weight = match centres.get(band + 1) {
-                    Some(&next) => over * 256 / (next - centres[band]),
-                    None => 0,
-                };
-                (band as u8, weight as u16)
-            })
-            .collect();
-        Spread {
-            places,
+impl<M: Memory> Spread<M> {
+    /// Takes the memory for so many bins.
+    pub(crate) fn new(shape: &LatticeShape, bins: usize, memory: &mut M) -> Result<Self> {
+        Ok(Spread {
+            bands: memory.take(bins)?,
+            weights: memory.take(bins)?,
             step: i32::from(shape.step),
+        })
+    }
+
+    /// Lays the bands between these edges over the bins.
+    pub(crate) fn lay(&mut self, edges: &[usize]) {
+        // Twice the centre, to stay whole.
+        let centre = |band: usize| edges[band] + edges[band + 1] - 1;
+        let last = edges.len().saturating_sub(2);
+        let mut band = 0;
+        let places = self.bands.iter_mut().zip(self.weights.iter_mut());
+        for (k, place) in places.enumerate() {
+            while band < last && 2 * k >= centre(band + 1) {
+                band += 1;
+            }
+            let over = (2 * k).saturating_sub(centre(band));
+            let weight = if band < last {
+                over * 256 / (centre(band + 1) - centre(band))
+            } else {
+                0
+            };
+            (*place.0, *place.1) = (band as u8, weight as u16);
         }
     }
 
     /// Levels above the origin at every bin, in 1/8 dB, from the indices of a column.
     pub(crate) fn levels(&self, column: &[u8], levels: &mut [i32]) {
-        for (level, &(band, weight)) in levels.iter_mut().zip(&self.places) {
+        let places = self.bands.iter().zip(self.weights.iter());
+        for (level, (&band, &weight)) in levels.iter_mut().zip(places) {
             let band = usize::from(band);
             let low = i32::from(column[band]);
             let high = column.get(band + 1).map_or(low, |&q| i32::from(q));
@@ -148,6 +185,9 @@ impl Spread {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::Heap;
+    use alloc::vec;
+    use alloc::vec::Vec;
 
     #[test]
     fn no_band_is_empty_for_any_size() {
@@ -192,7 +232,8 @@ mod tests {
             every: 2,
             step: 32,
         };
-        let spread = Spread::new(&shape.edges(0, 257, 16000), &shape, 257);
+        let mut spread = Spread::new(&shape, 257, &mut Heap::new(u64::MAX)).unwrap();
+        spread.lay(&shape.edges(0, 257, 16000));
         let column: Vec<u8> = (0..14).map(|b| 3 * b).collect();
         let mut levels = vec![0; 257];
         spread.levels(&column, &mut levels);

@@ -1,228 +1,151 @@
-//! One channel of a segment while it is coded, in either direction, frame by frame (Spec §6.3).
+//! What is known of a channel while it is coded, in either direction, frame by frame (Spec §6.3).
 
 use super::bands::Spread;
 use super::lattice::Lattice;
 use super::phases::PhaseCoder;
 use super::ridge::Ridge;
 use super::scattered::ScatteredValues;
+use super::store::RowMut;
 use super::waveform::Waveform;
-use super::SegmentCoder;
 use crate::entropy::bank::Bank;
 use crate::entropy::range::BitCoder;
 use crate::error::{rule, Result};
-use crate::header::{MaskKind, PhaseKind, ValueCoding};
-use crate::symbols::{Kept, Mask, Phases, SparseImage, MAX_INDEX};
-use alloc::boxed::Box;
-use alloc::vec;
-use alloc::vec::Vec;
+use crate::header::{Header, MaskKind, PhaseKind, ValueCoding};
+use crate::memory::Memory;
+use crate::symbols::MAX_INDEX;
 
 /// Assumed depth of the background below the threshold where there is no lattice, 1/8 dB (Spec §6.3).
 const NO_LATTICE_DEPTH: i32 = 96;
 
-/// Symbols and what their coders know of those before. Zero means "not there" in `kept` and `angles`, so that the
-/// same code reads the symbols when it encodes and fills them when it decodes.
+/// What the coders of a channel's symbols know of those before.
 #[derive(Debug)]
-pub(super) struct Channel {
-    bins: usize,
-    /// Value + 1 of kept pixels.
-    pub(super) kept: Vec<u16>,
-    layer: KeptLayer,
-    lattice: Option<Lattice>,
-    /// Frames a lattice step covers.
-    every: usize,
-    lattice_levels: Vec<u8>,
-    phases: Option<PhaseCoder>,
-    /// Angle + 1 of stored phases; empty without phases.
-    angles: Vec<u16>,
+pub(super) struct Channel<M: Memory> {
+    layer: KeptLayer<M>,
+    lattice: Option<Lattice<M>>,
+    phases: Option<PhaseCoder<M>>,
     /// Level of the background at every bin, 1/8 dB above the origin.
-    background: Vec<i32>,
+    background: M::Of<i32>,
 }
 
 /// What codes the kept pixels.
 #[derive(Debug)]
-enum KeptLayer {
+enum KeptLayer<M: Memory> {
     Ridge {
-        ridge: Box<Ridge>,
-        thresholds: Vec<u8>,
-        waveform: Waveform,
-        indices: Vec<i16>,
+        ridge: Ridge<M>,
+        waveform: Waveform<M>,
     },
     /// Positions are known before; values too, unless they are coded by context.
-    Scattered(Option<ScatteredValues>),
+    Scattered(Option<ScatteredValues<M>>),
 }
 
-impl Channel {
-    /// A channel of `frames` frames whose symbols are not known yet.
-    pub(super) fn new(coder: &SegmentCoder, frames: usize) -> Self {
-        let (header, bins) = (&coder.header, coder.bins);
-        let step = header.quantiser.step;
-        let coefficients = header.coefficients();
+/// Whether the values of kept pixels are entropy coded.
+pub(super) fn values_are_coded(header: &Header) -> bool {
+    matches!(header.mask, MaskKind::Ridge { .. }) || header.values == ValueCoding::Context
+}
+
+impl<M: Memory> Channel<M> {
+    /// Takes the memory.
+    pub(super) fn new(header: &Header, memory: &mut M) -> Result<Self> {
+        let bins = header.stft.bins();
         let phases = match header.phase {
             PhaseKind::None => None,
-            PhaseKind::Thresholded { bits, .. } => Some(PhaseCoder::new(bins, bits, true)),
-            PhaseKind::All { bits } => Some(PhaseCoder::new(bins, bits, false)),
+            PhaseKind::Thresholded { bits, .. } => Some((bits, true)),
+            PhaseKind::All { bits } => Some((bits, false)),
         };
-        Channel {
-            bins,
-            kept: vec![0; bins * frames],
+        Ok(Channel {
             layer: match header.mask {
                 MaskKind::Ridge { threshold_step } => KeptLayer::Ridge {
-                    ridge: Box::new(Ridge::new(
+                    ridge: Ridge::new(
                         bins,
                         header.covered_bins(),
-                        coder.zones.clone(),
                         threshold_step,
-                        step,
-                    )),
-                    thresholds: vec![0; frames],
-                    waveform: Waveform::new(coefficients),
-                    indices: vec![0; coefficients * frames],
+                        header.quantiser.step,
+                        memory,
+                    )?,
+                    waveform: Waveform::new(header.coefficients(), memory)?,
                 },
                 _ => KeptLayer::Scattered(
-                    (header.values == ValueCoding::Context)
-                        .then(|| ScatteredValues::new(bins, step)),
+                    values_are_coded(header)
+                        .then(|| ScatteredValues::new(bins, header.quantiser.step, memory))
+                        .transpose()?,
                 ),
             },
-            lattice: header.lattice.map(|shape| Lattice::new(&shape)),
-            every: header.lattice.map_or(1, |shape| usize::from(shape.every)),
-            lattice_levels: vec![0; header.lattice.map_or(0, |shape| shape.cells(frames))],
-            angles: vec![0; if phases.is_some() { bins * frames } else { 0 }],
-            phases,
-            background: vec![0; bins],
-        }
+            lattice: header
+                .lattice
+                .map(|shape| Lattice::new(&shape, memory))
+                .transpose()?,
+            phases: phases
+                .map(|(bits, positions)| PhaseCoder::new(bins, bits, positions, memory))
+                .transpose()?,
+            background: memory.take(bins)?,
+        })
     }
 
-    /// A channel that holds the symbols of an image, which fits the header.
-    pub(super) fn of(coder: &SegmentCoder, image: &SparseImage) -> Self {
-        let mut channel = Channel::new(coder, image.frames);
-        // Values of the uncoded part must not reach the contexts: the decoder has no use for them there.
-        let known = !matches!(channel.layer, KeptLayer::Scattered(None));
-        for (pixel, &value) in image.mask().iter_ones().zip(image.values()) {
-            channel.kept[pixel] = if known { u16::from(value) + 1 } else { 1 };
+    /// Begins a segment.
+    pub(super) fn begin(&mut self) {
+        match &mut self.layer {
+            KeptLayer::Ridge { ridge, waveform } => {
+                ridge.begin();
+                waveform.begin();
+            }
+            KeptLayer::Scattered(Some(values)) => values.begin(),
+            KeptLayer::Scattered(None) => {}
         }
-        if let KeptLayer::Ridge {
-            thresholds,
-            indices,
-            ..
-        } = &mut channel.layer
-        {
-            thresholds.copy_from_slice(image.thresholds());
-            indices.copy_from_slice(image.waveform());
+        if let Some(lattice) = &mut self.lattice {
+            lattice.begin();
         }
-        channel.lattice_levels.clone_from(&image.lattice);
-        for (pixel, &angle) in image.phases.mask.iter_ones().zip(&image.phases.angles) {
-            channel.angles[pixel] = angle + 1;
+        if let Some(phases) = &mut self.phases {
+            phases.begin();
         }
-        channel
+        self.background.fill(0);
     }
 
     /// Codes the next frame.
     pub(super) fn code_frame<C: BitCoder>(
         &mut self,
-        bank: &mut Bank,
+        bank: &mut Bank<'_>,
         coder: &mut C,
-        spread: Option<&Spread>,
-        frame: usize,
+        zones: &[u8],
+        spread: Option<&Spread<M>>,
+        row: RowMut<'_>,
     ) -> Result<()> {
-        let bins = self.bins;
-        let row = &mut self.kept[frame * bins..][..bins];
         // The threshold above the origin, 1/8 dB.
         let mut floor = None;
-        if let KeptLayer::Ridge {
-            ridge, thresholds, ..
-        } = &mut self.layer
-        {
-            let threshold = ridge.code_threshold(bank, coder, thresholds[frame]);
+        if let KeptLayer::Ridge { ridge, .. } = &mut self.layer {
+            let threshold = ridge.code_threshold(bank, coder, row.threshold[0]);
             rule(threshold <= 255, "threshold")?;
-            thresholds[frame] = threshold as u8;
+            row.threshold[0] = threshold as u8;
             floor = Some(ridge.floor());
         }
         if let (Some(lattice), Some(spread)) = (&mut self.lattice, spread) {
-            if frame % self.every == 0 {
-                let bands = lattice.bands();
-                let column = &mut self.lattice_levels[frame / self.every * bands..][..bands];
-                let largest = lattice.code_column(bank, coder, column, floor.unwrap_or(0));
+            if !row.column.is_empty() {
+                let largest = lattice.code_column(bank, coder, row.column, floor.unwrap_or(0));
                 rule(largest <= 255, "lattice level")?;
-                spread.levels(column, &mut self.background);
+                spread.levels(row.column, &mut self.background);
             }
         } else if let Some(floor) = floor {
             self.background.fill(floor - NO_LATTICE_DEPTH);
         }
         match &mut self.layer {
-            KeptLayer::Ridge {
-                ridge,
-                waveform,
-                indices,
-                ..
-            } => {
-                let count = waveform.coefficients();
-                let indices = &mut indices[frame * count..][..count];
-                let largest = waveform.code_frame(bank, coder, indices, ridge.floor());
+            KeptLayer::Ridge { ridge, waveform } => {
+                let largest = waveform.code_frame(bank, coder, row.waveform, ridge.floor());
                 rule(largest <= MAX_INDEX as u32, "waveform index")?;
-                ridge.code_frame(bank, coder, row, &self.background);
+                ridge.code_frame(bank, coder, row.kept, &self.background, zones);
             }
             KeptLayer::Scattered(Some(values)) => {
                 let background = self.lattice.as_ref().map(|_| &self.background[..]);
-                values.code_frame(bank, coder, row, background);
+                values.code_frame(bank, coder, row.kept, background);
             }
             KeptLayer::Scattered(None) => {}
         }
-        rule(row.iter().all(|&q| q <= 256), "value")?;
+        rule(row.kept.iter().all(|&q| q <= 256), "value")?;
         if let Some(phases) = &mut self.phases {
-            let angles = &mut self.angles[frame * bins..][..bins];
             let levels = match &self.layer {
                 KeptLayer::Ridge { ridge, .. } => ridge.levels(),
                 KeptLayer::Scattered(_) => &self.background,
             };
-            phases.code_frame(bank, coder, angles, row, levels);
+            phases.code_frame(bank, coder, row.angles, row.kept, levels);
         }
         Ok(())
-    }
-
-    /// Frames.
-    pub(super) fn frames(&self) -> usize {
-        self.kept.len() / self.bins
-    }
-
-    /// Kept pixels.
-    pub(super) fn kept_count(&self) -> usize {
-        self.kept.iter().filter(|&&q| q != 0).count()
-    }
-
-    /// The image of a decoded channel; `known` are its values where the uncoded part has them.
-    pub(super) fn into_image(self, known: Option<Vec<u8>>) -> SparseImage {
-        let there = |symbols: &[u16]| symbols.iter().map(|&q| q != 0).collect::<Mask>();
-        let mask = there(&self.kept);
-        let values = known.unwrap_or_else(|| {
-            let kept = self.kept.iter().filter(|&&q| q != 0);
-            kept.map(|&q| (q - 1) as u8).collect()
-        });
-        SparseImage {
-            bins: self.bins,
-            frames: self.frames(),
-            kept: match self.layer {
-                KeptLayer::Ridge {
-                    thresholds,
-                    indices,
-                    ..
-                } => Kept::Ridge {
-                    mask,
-                    values,
-                    thresholds,
-                    waveform: indices,
-                },
-                KeptLayer::Scattered(_) => Kept::Scattered { mask, values },
-            },
-            lattice: self.lattice_levels,
-            phases: Phases {
-                mask: there(&self.angles),
-                angles: self
-                    .angles
-                    .iter()
-                    .filter(|&&angle| angle != 0)
-                    .map(|&angle| angle - 1)
-                    .collect(),
-            },
-        }
     }
 }

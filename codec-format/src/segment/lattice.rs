@@ -4,40 +4,41 @@ use super::number::code_number;
 use crate::entropy::bank::Bank;
 use crate::entropy::layout::LATTICE;
 use crate::entropy::range::{BitCoder, Layer};
+use crate::error::Result;
 use crate::header::LatticeShape;
-use alloc::vec;
-use alloc::vec::Vec;
+use crate::memory::Memory;
 
 /// What the first band is guessed to lie below the threshold at the start of a segment, 1/8 dB.
 const TYPICAL_DEPTH: i32 = 96;
 
 /// The coder of one channel's lattice within a segment.
 #[derive(Debug)]
-pub(crate) struct Lattice {
+pub(crate) struct Lattice<M: Memory> {
     bands: usize,
     step: i32,
     /// The threshold of the column before, 1/8 dB above the origin.
     floor: i32,
-    /// The column being coded and the two before it.
-    columns: [Vec<i32>; 3],
+    /// The column being coded and the two before it, one after the other.
+    columns: M::Of<i32>,
     seen: usize,
 }
 
-impl Lattice {
-    pub(crate) fn new(shape: &LatticeShape) -> Self {
+impl<M: Memory> Lattice<M> {
+    pub(crate) fn new(shape: &LatticeShape, memory: &mut M) -> Result<Self> {
         let bands = usize::from(shape.bands);
-        Lattice {
+        Ok(Lattice {
             bands,
             step: i32::from(shape.step),
             floor: 0,
-            columns: [vec![0; bands], vec![0; bands], vec![0; bands]],
+            columns: memory.take(3 * bands)?,
             seen: 0,
-        }
+        })
     }
 
-    /// Levels in a column.
-    pub(crate) fn bands(&self) -> usize {
-        self.bands
+    /// Begins a segment.
+    pub(crate) fn begin(&mut self) {
+        (self.floor, self.seen) = (0, 0);
+        self.columns.fill(0);
     }
 
     /// Codes the next column. `floor` is the frame's threshold above the origin in 1/8 dB, 0 without
@@ -45,13 +46,13 @@ impl Lattice {
     /// decoder may return more than 255 on a stream no encoder writes.
     pub(crate) fn code_column<C: BitCoder>(
         &mut self,
-        bank: &mut Bank,
+        bank: &mut Bank<'_>,
         coder: &mut C,
         column: &mut [u8],
         floor: i32,
     ) -> u32 {
         coder.enter(Layer::Lattice);
-        self.columns.rotate_right(1);
+        self.columns.copy_within(..2 * self.bands, self.bands);
         // In 1/8 of a lattice step.
         let rise = (floor - self.floor) * 8 / self.step;
         self.floor = floor;
@@ -59,7 +60,7 @@ impl Lattice {
         for (band, index) in column.iter_mut().enumerate() {
             let value = self.code_level(bank, coder, band, rise, u32::from(*index));
             largest = largest.max(value);
-            self.columns[0][band] = value as i32;
+            self.columns[band] = value as i32;
             *index = value as u8;
         }
         self.seen += 1;
@@ -69,13 +70,14 @@ impl Lattice {
     /// Codes the level of one band.
     fn code_level<C: BitCoder>(
         &self,
-        bank: &mut Bank,
+        bank: &mut Bank<'_>,
         coder: &mut C,
         b: usize,
         rise: i32,
         index: u32,
     ) -> u32 {
-        let [now, before, older] = &self.columns;
+        let (now, past) = self.columns.split_at(self.bands);
+        let (before, older) = past.split_at(self.bands);
         let fresh = self.seen == 0;
         let zone = b * 16 / self.bands;
         // Compass points on a map with time to the east and frequency to the north.

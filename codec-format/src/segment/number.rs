@@ -11,7 +11,7 @@ const LONGEST_WALK: u32 = 24;
 /// Returns what was coded; a decoder may return more than 255 on a stream no encoder writes.
 #[allow(clippy::too_many_arguments)]
 pub(crate) fn code_number<C: BitCoder, const N: usize, const F: usize>(
-    bank: &mut Bank,
+    bank: &mut Bank<'_>,
     coder: &mut C,
     site: &Site<N, F>,
     contexts: &[usize; N],

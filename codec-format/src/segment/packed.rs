@@ -2,16 +2,14 @@
 
 use crate::bytes::Cursor;
 use crate::error::Result;
-use alloc::vec;
 use alloc::vec::Vec;
 use bitvec::field::BitField;
 use bitvec::order::Lsb0;
-use bitvec::slice::BitSlice;
 use bitvec::vec::BitVec;
 
 /// Writes `indices` in the fewest whole bits that hold the largest: a byte with that number, then
 /// the indices, lowest bit first, the last byte filled up with zeros.
-pub(crate) fn write(indices: &[u8], bytes: &mut Vec<u8>) {
+pub(super) fn write(indices: &[u8], bytes: &mut Vec<u8>) {
     let width = indices
         .iter()
         .max()
@@ -26,14 +24,27 @@ pub(crate) fn write(indices: &[u8], bytes: &mut Vec<u8>) {
     bytes.extend_from_slice(bits.as_raw_slice());
 }
 
-/// Reads `count` indices as [`write`] wrote them.
-pub(crate) fn read(cursor: &mut Cursor<'_>, count: usize) -> Result<Vec<u8>> {
+/// Indices as [`write`] wrote them, left where they are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Packed<'b> {
+    /// Bits of an index, 0 to 8.
+    width: usize,
+    bytes: &'b [u8],
+}
+
+/// Finds `count` indices as [`write`] wrote them.
+pub(super) fn read<'b>(cursor: &mut Cursor<'b>, count: usize) -> Result<Packed<'b>> {
     let width = cursor.varint_up_to(8, "width of packed values")? as usize;
-    let packed = cursor.take((width * count).div_ceil(8), "packed values")?;
-    if width == 0 {
-        return Ok(vec![0; count]);
+    let bytes = cursor.take((width * count).div_ceil(8), "packed values")?;
+    Ok(Packed { width, bytes })
+}
+
+impl Packed<'_> {
+    /// Index `n`, one of those that were counted.
+    pub(super) fn get(&self, n: usize) -> u8 {
+        let bit = n * self.width;
+        let byte = |at: usize| u32::from(self.bytes.get(at).copied().unwrap_or(0));
+        let two = byte(bit / 8) | byte(bit / 8 + 1) << 8;
+        (two >> (bit % 8) & ((1 << self.width) - 1)) as u8
     }
-    let bits = BitSlice::<u8, Lsb0>::from_slice(packed);
-    let indices = bits.chunks_exact(width).take(count);
-    Ok(indices.map(|field| field.load_le::<u8>()).collect())
 }

@@ -3,33 +3,38 @@
 use crate::entropy::bank::Bank;
 use crate::entropy::layout::PHASE;
 use crate::entropy::range::{code_fair, BitCoder, Layer};
-use alloc::vec;
-use alloc::vec::Vec;
+use crate::error::Result;
+use crate::memory::Memory;
 
 /// The coder of one channel's phases within a segment.
 #[derive(Debug)]
-pub(crate) struct PhaseCoder {
+pub(crate) struct PhaseCoder<M: Memory> {
     bits: u32,
     /// Whether positions are written, not just every pixel's phase.
     positions: bool,
-    /// Which pixels of the frame before stored one.
-    before: Vec<bool>,
+    /// Nonzero where the frame before stored one.
+    before: M::Of<u16>,
 }
 
-impl PhaseCoder {
-    pub(crate) fn new(bins: usize, bits: u8, positions: bool) -> Self {
-        PhaseCoder {
+impl<M: Memory> PhaseCoder<M> {
+    pub(crate) fn new(bins: usize, bits: u8, positions: bool, memory: &mut M) -> Result<Self> {
+        Ok(PhaseCoder {
             bits: u32::from(bits),
             positions,
-            before: vec![false; bins],
-        }
+            before: memory.take(if positions { bins } else { 0 })?,
+        })
+    }
+
+    /// Begins a segment.
+    pub(crate) fn begin(&mut self) {
+        self.before.fill(0);
     }
 
     /// Codes the next frame. `row` holds the angle + 1 of stored phases, else 0; `kept` is nonzero at
     /// kept pixels and `levels` what is known of the level, in 1/8 dB above the origin.
     pub(crate) fn code_frame<C: BitCoder>(
         &mut self,
-        bank: &mut Bank,
+        bank: &mut Bank<'_>,
         coder: &mut C,
         row: &mut [u16],
         kept: &[u16],
@@ -41,9 +46,9 @@ impl PhaseCoder {
             if self.positions {
                 let a = usize::from(k > 0 && row[k - 1] != 0);
                 let b = usize::from(k > 1 && row[k - 2] != 0);
-                let l = usize::from(self.before[k]);
-                let u = usize::from(k + 1 < bins && self.before[k + 1]);
-                let d = usize::from(k > 0 && self.before[k - 1]);
+                let l = usize::from(self.before[k] != 0);
+                let u = usize::from(k + 1 < bins && self.before[k + 1] != 0);
+                let d = usize::from(k > 0 && self.before[k - 1] != 0);
                 let keep = usize::from(kept[k] != 0);
                 let level = (levels[k] / 24).clamp(0, 63) as usize;
                 let contexts = [
@@ -67,8 +72,8 @@ impl PhaseCoder {
             }
             row[k] = code_fair(coder, u32::from(row[k].wrapping_sub(1)), self.bits) as u16 + 1;
         }
-        for (before, &angle) in self.before.iter_mut().zip(row.iter()) {
-            *before = angle != 0;
+        if self.positions {
+            self.before.copy_from_slice(row);
         }
     }
 }

@@ -4,24 +4,14 @@ use super::number::code_number;
 use crate::entropy::bank::Bank;
 use crate::entropy::layout::{MASK, THRESHOLD, VALUE};
 use crate::entropy::range::{BitCoder, Layer};
-use alloc::vec;
-use alloc::vec::Vec;
+use crate::error::Result;
+use crate::memory::Memory;
 
 /// Zeros on either side of a frame, so that neighbours need no bounds checks.
 const PAD: usize = 16;
 
 /// The first frame has no threshold to start from: about the middle of speech at steps of 2 dB.
 const FIRST_THRESHOLD: i32 = 20;
-
-/// One frame as far as it is known.
-#[derive(Debug, Clone)]
-struct KnownFrame {
-    /// Value + 1 of kept pixels, else 0.
-    kept: Vec<u16>,
-    /// Level above the origin in 1/8 dB: of kept pixels the decoded one, else the background's, but
-    /// no more than the threshold.
-    level: Vec<i32>,
-}
 
 /// Where the ridges of the frame being coded lie so far.
 #[derive(Debug, Default, Clone, Copy)]
@@ -60,16 +50,19 @@ impl Peaks {
 
 /// The coder of one channel's ridge layer within a segment.
 #[derive(Debug)]
-pub(crate) struct Ridge {
+pub(crate) struct Ridge<M: Memory> {
     bins: usize,
+    /// Numbers of a row, with its padding.
+    stride: usize,
     /// Bins below are another layer's.
     first: usize,
     threshold_step: i32,
     step: i32,
-    /// Zone (0..=15) of every bin.
-    zones: Vec<u8>,
-    /// The frame being coded and the two before.
-    frames: [KnownFrame; 3],
+    /// Of the frame being coded and the two before, one row after the other: value + 1 of kept pixels, else 0.
+    kept: M::Of<u16>,
+    /// Likewise the level above the origin in 1/8 dB: of kept pixels the decoded one, else the background's, but no more
+    /// than the threshold.
+    level: M::Of<i32>,
     /// Threshold index of each.
     thresholds: [i32; 3],
     /// Frames coded.
@@ -101,28 +94,33 @@ fn known(there: usize, x: i32) -> Option<i32> {
     (there != 0).then_some(x)
 }
 
-impl Ridge {
+impl<M: Memory> Ridge<M> {
     pub(crate) fn new(
         bins: usize,
         first: usize,
-        zones: Vec<u8>,
         threshold_step: u8,
         step: u8,
-    ) -> Self {
-        let blank = KnownFrame {
-            kept: vec![0; bins + 2 * PAD],
-            level: vec![0; bins + 2 * PAD],
-        };
-        Ridge {
+        memory: &mut M,
+    ) -> Result<Self> {
+        let stride = bins + 2 * PAD;
+        Ok(Ridge {
             bins,
+            stride,
             first,
             threshold_step: i32::from(threshold_step),
             step: i32::from(step),
-            zones,
-            frames: [blank.clone(), blank.clone(), blank],
+            kept: memory.take(3 * stride)?,
+            level: memory.take(3 * stride)?,
             thresholds: [0; 3],
             frame: 0,
-        }
+        })
+    }
+
+    /// Begins a segment.
+    pub(crate) fn begin(&mut self) {
+        (self.thresholds, self.frame) = ([0; 3], 0);
+        self.kept.fill(0);
+        self.level.fill(0);
     }
 
     /// The threshold coded last, in 1/8 dB above the origin.
@@ -132,14 +130,14 @@ impl Ridge {
 
     /// Levels of the frame coded last, one a bin, in 1/8 dB above the origin.
     pub(crate) fn levels(&self) -> &[i32] {
-        &self.frames[0].level[PAD..PAD + self.bins]
+        &self.level[PAD..PAD + self.bins]
     }
 
     /// Codes the threshold index of the next frame; a decoder may return more than 255 on a stream no
     /// encoder writes.
     pub(crate) fn code_threshold<C: BitCoder>(
         &mut self,
-        bank: &mut Bank,
+        bank: &mut Bank<'_>,
         coder: &mut C,
         index: u8,
     ) -> u32 {
@@ -181,42 +179,45 @@ impl Ridge {
     /// values beyond 256 in `row` on a stream no encoder writes.
     pub(crate) fn code_frame<C: BitCoder>(
         &mut self,
-        bank: &mut Bank,
+        bank: &mut Bank<'_>,
         coder: &mut C,
         row: &mut [u16],
         background: &[i32],
+        zones: &[u8],
     ) {
         let floor = self.floor();
         let first = self.frame == 0;
-        self.frames.rotate_right(1);
-        self.frames[0].kept.fill(0);
-        self.frames[0].level.fill(0);
+        let stride = self.stride;
+        self.kept.copy_within(..2 * stride, stride);
+        self.level.copy_within(..2 * stride, stride);
+        self.kept[..stride].fill(0);
+        self.level[..stride].fill(0);
         if first {
-            for before in &mut self.frames[1..] {
-                before.level[PAD..PAD + self.bins].copy_from_slice(background);
+            for before in self.level[stride..].chunks_exact_mut(stride) {
+                before[PAD..PAD + self.bins].copy_from_slice(background);
             }
         }
         let change = (self.thresholds[0] - self.thresholds[1]).clamp(-3, 3) + 3;
         let change = if first { 7 } else { change as usize };
         let mut peaks = Peaks::default();
-        let levels = &mut self.frames[0].level[PAD..];
-        for (level, &ground) in levels.iter_mut().zip(&background[..self.first]) {
+        for (level, &ground) in self.level[PAD..].iter_mut().zip(&background[..self.first]) {
             *level = ground.min(floor);
         }
         for k in self.first..self.bins {
             let ground = background[k] - floor;
-            let kept = self.code_pixel(bank, coder, row[k], k, ground, change, &peaks);
+            let zone = usize::from(zones[k]);
+            let kept = self.code_pixel(bank, coder, row[k], k, zone, ground, change, &peaks);
             row[k] = kept;
             let i = k + PAD;
-            self.frames[0].kept[i] = kept;
-            self.frames[0].level[i] = if kept == 0 {
+            self.kept[i] = kept;
+            self.level[i] = if kept == 0 {
                 background[k].min(floor)
             } else {
                 floor + (i32::from(kept) - 1) * self.step + self.step / 2
             };
             if kept != 0 {
-                let fresh = self.frames[0].kept[i - 1] == 0;
-                peaks.note(k, kept, fresh, &self.frames[1].kept);
+                let fresh = self.kept[i - 1] == 0;
+                peaks.note(k, kept, fresh, &self.kept[stride..2 * stride]);
             }
         }
         self.frame += 1;
@@ -228,43 +229,42 @@ impl Ridge {
     #[inline]
     fn code_pixel<C: BitCoder>(
         &self,
-        bank: &mut Bank,
+        bank: &mut Bank<'_>,
         coder: &mut C,
         pixel: u16,
         k: usize,
+        zone: usize,
         ground: i32,
         change: usize,
         peaks: &Peaks,
     ) -> u16 {
-        let [current, before, older] = &self.frames;
+        let stride = self.stride;
+        let (current, before) = (&self.kept[..stride], &self.kept[stride..2 * stride]);
+        let older = &self.kept[2 * stride..];
+        let level = &self.level;
         let (i, floor, step) = (k + PAD, self.floor(), self.step);
         let first = usize::from(self.frame == 0);
-        let zone = usize::from(self.zones[k]);
         // a, b, c: below in this frame; l, u, d: the frame before, here, above and below; ll: two before.
         let (a, b, c) = (
-            flag(current.kept[i - 1]),
-            flag(current.kept[i - 2]),
-            flag(current.kept[i - 3]),
+            flag(current[i - 1]),
+            flag(current[i - 2]),
+            flag(current[i - 3]),
         );
-        let (l, u, d) = (
-            flag(before.kept[i]),
-            flag(before.kept[i + 1]),
-            flag(before.kept[i - 1]),
-        );
-        let ll = flag(older.kept[i]);
-        let (xa, xb) = (current.level[i - 1] - floor, current.level[i - 2] - floor);
-        let past = |offset: i32| before.level[(i as i32 + offset) as usize] - floor;
+        let (l, u, d) = (flag(before[i]), flag(before[i + 1]), flag(before[i - 1]));
+        let ll = flag(older[i]);
+        let (xa, xb) = (level[i - 1] - floor, level[i - 2] - floor);
+        let past = |offset: i32| level[stride + (i as i32 + offset) as usize] - floor;
         let (xl, xu, xd) = (past(0), past(1), past(-1));
-        let old = |offset: i32| older.level[(i as i32 + offset) as usize] - floor;
+        let old = |offset: i32| level[2 * stride + (i as i32 + offset) as usize] - floor;
         let xll = old(0);
         // The same place of the ridge pattern in the frame before, and one ridge further down.
         let aligned_at = (i as i32 - peaks.shift) as usize;
-        let aligned = before.level[aligned_at] - floor;
-        let on_ridge = flag(before.kept[aligned_at]);
+        let aligned = level[stride + aligned_at] - floor;
+        let on_ridge = flag(before[aligned_at]);
         let off = (k - peaks.last).min(15);
         let spacing = (peaks.last - peaks.before).min(15);
         let harmonic = if spacing > 1 {
-            current.level[i - spacing] - floor
+            level[i - spacing] - floor
         } else {
             0
         };

@@ -8,7 +8,7 @@ use crate::error::{rule, Result};
 /// Codes the positions in `kept` (nonzero where kept) as alternating runs, a gap first (Spec §6.2.3).
 /// A decoder writes `marker` where a pixel is kept.
 pub(crate) fn code<C: BitCoder>(
-    bank: &mut Bank,
+    bank: &mut Bank<'_>,
     coder: &mut C,
     kept: &mut [u16],
     marker: u16,
@@ -46,7 +46,12 @@ pub(crate) fn code<C: BitCoder>(
 
 /// Exponential Golomb code of `length` with adaptive bits: how many bits follow, in unary, then
 /// they, the highest with a context, the rest fair.
-fn code_length<C: BitCoder>(bank: &mut Bank, coder: &mut C, kind: usize, length: usize) -> usize {
+fn code_length<C: BitCoder>(
+    bank: &mut Bank<'_>,
+    coder: &mut C,
+    kind: usize,
+    length: usize,
+) -> usize {
     let mut ask = |context: usize, coder: &mut C, bit: u32| {
         bank.code(coder, &RUN, &[kind << 8 | context], &[], [0; 3], bit)
     };

@@ -4,30 +4,35 @@ use super::number::code_number;
 use crate::entropy::bank::Bank;
 use crate::entropy::layout::SCATTERED_VALUE;
 use crate::entropy::range::{BitCoder, Layer};
-use alloc::vec;
-use alloc::vec::Vec;
+use crate::error::Result;
+use crate::memory::Memory;
 
 /// The coder of one channel's values by context, for masks whose positions are already known.
 #[derive(Debug)]
-pub(crate) struct ScatteredValues {
+pub(crate) struct ScatteredValues<M: Memory> {
     /// Value + 1 last seen in each bin.
-    recent: Vec<u16>,
+    recent: M::Of<u16>,
     step: i32,
 }
 
-impl ScatteredValues {
-    pub(crate) fn new(bins: usize, step: u8) -> Self {
-        ScatteredValues {
-            recent: vec![0; bins],
+impl<M: Memory> ScatteredValues<M> {
+    pub(crate) fn new(bins: usize, step: u8, memory: &mut M) -> Result<Self> {
+        Ok(ScatteredValues {
+            recent: memory.take(bins)?,
             step: i32::from(step),
-        }
+        })
+    }
+
+    /// Begins a segment.
+    pub(crate) fn begin(&mut self) {
+        self.recent.fill(0);
     }
 
     /// Codes the values of the next frame's kept pixels. `row` holds a nonzero number where a pixel
     /// is kept, value + 1 after; `background` levels in 1/8 dB above the origin, if there are any.
     pub(crate) fn code_frame<C: BitCoder>(
         &mut self,
-        bank: &mut Bank,
+        bank: &mut Bank<'_>,
         coder: &mut C,
         row: &mut [u16],
         background: Option<&[i32]>,

@@ -22,23 +22,32 @@ impl SplitMix {
 /// draws the same mask; Spec §6.2.1 gives the generator and the comparison.
 #[must_use]
 pub fn seeded_mask(seed: u64, segment: u32, channel: usize, pixels: usize, count: usize) -> Mask {
+    let mut mask = Mask::repeat(false, pixels);
+    for pixel in seeded_pixels(seed, segment, channel, pixels, count) {
+        mask.set(pixel, true);
+    }
+    mask
+}
+
+/// The pixels of [`seeded_mask`], one after the other.
+pub(super) fn seeded_pixels(
+    seed: u64,
+    segment: u32,
+    channel: usize,
+    pixels: usize,
+    count: usize,
+) -> impl Iterator<Item = usize> {
     let place = u64::from(segment) << 8 | channel as u64 & 0xff;
     // One draw spreads the place over the state, so that neighbouring segments share no sequence.
     let mut draws = SplitMix(SplitMix(seed ^ place.wrapping_mul(0xd6e8_feb8_6659_fd93)).next());
-    let mut mask = Mask::repeat(false, pixels);
     let mut wanted = count.min(pixels) as u64;
-    for pixel in 0..pixels {
-        if wanted == 0 {
-            break;
-        }
-        let left = (pixels - pixel) as u64;
+    (0..pixels).filter(move |pixel| {
         // Kept with probability wanted / left: the upper half of a draw, scaled to 0..left.
-        if ((draws.next() >> 32) * left) >> 32 < wanted {
-            mask.set(pixel, true);
-            wanted -= 1;
-        }
-    }
-    mask
+        let left = (pixels - pixel) as u64;
+        let kept = wanted > 0 && ((draws.next() >> 32) * left) >> 32 < wanted;
+        wanted -= u64::from(kept);
+        kept
+    })
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use super::number::code_number;
 use crate::entropy::bank::Bank;
 use crate::entropy::layout::COEFFICIENT;
 use crate::entropy::range::{code_fair, BitCoder, Layer};
-use alloc::vec;
-use alloc::vec::Vec;
+use crate::error::Result;
+use crate::memory::Memory;
 
 /// Columns of zeros on either side of a row, so that neighbours need no bounds checks.
 const PAD: usize = 2;
@@ -26,10 +26,12 @@ const LOUDEST: u32 = 16 * 1023;
 
 /// The coder of one channel's waveform layer within a segment.
 #[derive(Debug)]
-pub(crate) struct Waveform {
-    coefficients: usize,
-    /// Magnitudes of the frame being coded and the two before, in 1/16 of the present frame's step.
-    rows: [Vec<u32>; 3],
+pub(crate) struct Waveform<M: Memory> {
+    /// Numbers of a row, with its padding.
+    stride: usize,
+    /// Magnitudes of the frame being coded and the two before, in 1/16 of the present frame's step, one row after the
+    /// other.
+    rows: M::Of<u32>,
     /// The threshold the steps of `rows` go by, 1/8 dB above the origin.
     floor: i32,
     seen: usize,
@@ -53,47 +55,46 @@ fn attenuated(x: u32, fall: i32) -> u32 {
     scaled.min(u64::from(LOUDEST)) as u32
 }
 
-impl Waveform {
-    pub(crate) fn new(coefficients: usize) -> Self {
-        let row = vec![0; coefficients + 2 * PAD];
-        Waveform {
-            coefficients,
-            rows: [row.clone(), row.clone(), row],
+impl<M: Memory> Waveform<M> {
+    pub(crate) fn new(coefficients: usize, memory: &mut M) -> Result<Self> {
+        let stride = coefficients + 2 * PAD;
+        Ok(Waveform {
+            stride,
+            rows: memory.take(3 * stride)?,
             floor: 0,
             seen: 0,
-        }
+        })
     }
 
-    /// Coefficients of a frame.
-    pub(crate) fn coefficients(&self) -> usize {
-        self.coefficients
+    /// Begins a segment.
+    pub(crate) fn begin(&mut self) {
+        (self.floor, self.seen) = (0, 0);
+        self.rows.fill(0);
     }
 
     /// Codes the indices of the next frame, whose threshold lies `floor` above the origin, in 1/8 dB. Returns
     /// the largest magnitude; a decoder may return more than the largest index on a stream no encoder writes.
     pub(crate) fn code_frame<C: BitCoder>(
         &mut self,
-        bank: &mut Bank,
+        bank: &mut Bank<'_>,
         coder: &mut C,
         row: &mut [i16],
         floor: i32,
     ) -> u32 {
         coder.enter(Layer::Waveform);
-        self.rows.rotate_right(1);
-        self.rows[0].fill(0);
+        self.rows.copy_within(..2 * self.stride, self.stride);
+        self.rows[..self.stride].fill(0);
         let fall = floor - self.floor;
         self.floor = floor;
-        for before in &mut self.rows[1..] {
-            for x in before.iter_mut().filter(|x| **x != 0) {
-                *x = attenuated(*x, fall);
-            }
+        for x in self.rows[self.stride..].iter_mut().filter(|x| **x != 0) {
+            *x = attenuated(*x, fall);
         }
         let mut largest = 0;
         for (k, index) in row.iter_mut().enumerate() {
             let magnitude = self.code_magnitude(bank, coder, k, u32::from(index.unsigned_abs()));
             let negative = magnitude > 0 && code_fair(coder, u32::from(*index < 0), 1) != 0;
             largest = largest.max(magnitude);
-            self.rows[0][k + PAD] = (16 * magnitude).min(LOUDEST);
+            self.rows[k + PAD] = (16 * magnitude).min(LOUDEST);
             let signed = magnitude.min(FAIR_FROM + (1 << FAIR_BITS)) as i16;
             *index = if negative { -signed } else { signed };
         }
@@ -103,12 +104,13 @@ impl Waveform {
 
     fn code_magnitude<C: BitCoder>(
         &self,
-        bank: &mut Bank,
+        bank: &mut Bank<'_>,
         coder: &mut C,
         k: usize,
         magnitude: u32,
     ) -> u32 {
-        let [now, before, older] = &self.rows;
+        let (now, past) = self.rows.split_at(self.stride);
+        let (before, older) = past.split_at(self.stride);
         let i = k + PAD;
         let (a, b) = (now[i - 1], now[i - 2]);
         let near = (2 * a + b) / 3;

@@ -1,8 +1,12 @@
 //! The decisions of the specification's worked example (Spec §12).
 
-use super::SegmentCoder;
+use super::decoder::Opened;
+use super::state::State;
 use crate::chunk::SEGM;
+use crate::entropy::bank::BankBuffers;
+use crate::entropy::priors::PRIORS;
 use crate::entropy::range::{BitCoder, Decoder};
+use crate::memory::Heap;
 use crate::{Event, Limits, StreamReader};
 use alloc::vec::Vec;
 
@@ -33,16 +37,16 @@ fn the_first_decisions_are_those_the_spec_lists() {
     assert_eq!(chunk[0], SEGM);
     let body = &chunk[2..2 + usize::from(chunk[1])];
 
-    let coder = SegmentCoder::new(&header, &Limits::default()).unwrap();
-    let mut opened = coder.open(body).unwrap();
+    let heap = &mut Heap::new(u64::MAX);
+    let mut state = State::new(&header, usize::from(header.segment_frames), heap).unwrap();
+    let opened = Opened::new(&mut state, body).unwrap();
     let mut noting = Noting {
-        decoder: Decoder::new(&body[opened.coded..]),
+        decoder: Decoder::new(opened.coded),
         bits: Vec::new(),
     };
-    let mut bank = coder.start.clone();
-    coder
-        .code(&mut bank, &mut noting, &mut opened.channels)
-        .unwrap();
+    let mut bank = BankBuffers::new(&header, heap).unwrap();
+    bank.reset(PRIORS);
+    state.code(&mut bank.bank(), &mut noting).unwrap();
 
     let text = include_str!("../../../spec/sparc.md");
     let (_, listed) = text.split_once("    first decisions").unwrap();

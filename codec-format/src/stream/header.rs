@@ -3,6 +3,7 @@
 use crate::bytes::{put_signed, put_varint, Cursor};
 use crate::error::{rule, Error, Result};
 use crate::limits::{self, Limits};
+pub use crate::segment::BandEdges;
 pub use crate::stft::{Stft, WindowKind};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -255,8 +256,8 @@ impl Header {
     /// The first bin of every band of the lattice and, last, the number of bins (Spec §6.5.1); empty without a
     /// lattice.
     #[must_use]
-    pub fn lattice_edges(&self) -> Vec<usize> {
-        self.lattice.map_or_else(Vec::new, |shape| {
+    pub fn lattice_edges(&self) -> BandEdges {
+        self.lattice.map_or(BandEdges::NONE, |shape| {
             shape.edges(self.covered_bins(), self.stft.bins(), self.coded.rate)
         })
     }
@@ -272,7 +273,7 @@ impl Header {
             limits::check(
                 "channels",
                 u64::from(signal.channels),
-                u64::from(limits.channels),
+                u64::from(limits.channels.min(limits::MAX_CHANNELS)),
             )?;
         }
         self.stft.validate(limits)?;

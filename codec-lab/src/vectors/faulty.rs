@@ -226,8 +226,5 @@ pub(super) fn streams() -> Result<Vec<Vector>> {
     with_nonsense.insert(1, (MODL, nonsense));
     add("model-that-is-none", "3.6", join(&with_nonsense));
 
-    let mut short = ridge();
-    short.header.segment_frames = 1;
-    add("segments-too-short", "9.2", short.bytes()?);
     Ok(out)
 }

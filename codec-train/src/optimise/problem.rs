@@ -388,7 +388,10 @@ fn unit(z: Complex32, bits: u8) -> Complex32 {
 }
 
 fn stored_level(quantiser: &Quantiser, level: f32) -> f32 {
-    levels::value(quantiser, levels::floor_index(level, quantiser.step))
+    levels::decibels(levels::value(
+        quantiser,
+        levels::floor_index(level, quantiser.step),
+    ))
 }
 
 /// A signal at half its rate: a windowed-sinc low-pass of 95 taps at a quarter of the rate, then every other

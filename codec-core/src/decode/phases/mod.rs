@@ -1,15 +1,11 @@
 //! Phases for a magnitude image (Spec §9): integration of the phase gradient, then fast Griffin-Lim,
 //! with known phases held.
 
-mod blocks;
 mod gradient;
 mod griffin_lim;
 
-pub use blocks::Blocks;
-pub(super) use blocks::TIED;
 pub use gradient::gamma;
 
-use super::planes::StoredPhase;
 use crate::transform::stft::{Complex32, Transform};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -51,6 +47,17 @@ impl Method {
         steps: STEPS,
         momentum: MOMENTUM,
     };
+}
+
+/// A phase that is known beforehand.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StoredPhase {
+    /// Frame of the block.
+    pub frame: usize,
+    /// Bin.
+    pub bin: usize,
+    /// Unit vector: cosine and sine of the phase relative to the start of the frame.
+    pub unit: Complex32,
 }
 
 /// A run of frames whose phases are wanted.

@@ -190,7 +190,8 @@ pub fn sparsify(
             let (frame, bin) = (pixel / bins, pixel % bins);
             let base = thresholds
                 .get(frame)
-                .map_or(0.0, |&index| levels::threshold(step, index));
+                .map_or(0, |&index| levels::threshold(step, index));
+            let base = levels::decibels(base);
             let stored = policy.stored(first + frame, bin);
             let level = stored.unwrap_or_else(|| image[(frame, bin)]);
             levels::floor_index(level - base, header.quantiser.step)

@@ -25,7 +25,7 @@ pub(super) fn choose(
     for (frame, row) in image.outer_iter().enumerate() {
         let peak = row.iter().fold(0.0f32, |a, &b| if b > a { b } else { a });
         let index = levels::round_index(0.5 * peak + margin, step);
-        let base = levels::threshold(step, index);
+        let base = levels::decibels(levels::threshold(step, index));
         thresholds.push(index);
         for (bin, (&x, rise)) in row.iter().zip(&rises).enumerate().skip(covered) {
             if x >= base + rise {

@@ -7,12 +7,12 @@
 mod dense;
 mod lanes;
 
+use crate::simd::{self, Kernel};
 use alloc::vec;
 use alloc::vec::Vec;
 use codec_format::model::op::Convolution;
 
-/// Outputs computed side by side.
-pub(super) const LANES: usize = 8;
+pub(super) use crate::simd::LANES;
 
 /// Weights of one convolution, or of one of its groups, in the order they are read: blocks of outputs; within a block
 /// kernel frame, kernel bin, input channel, output. Missing outputs of the last block are zero.
@@ -139,26 +139,23 @@ pub(super) struct Job<'a> {
 
 /// Writes the outputs, frames x bins x channels.
 pub(super) fn convolve(job: &Job<'_>, out: &mut [f32]) {
-    if !wide::run_if_available(job, out) {
-        portable(job, out);
-    }
+    simd::run(Convolve { job, out });
 }
 
-#[cfg(target_arch = "x86_64")]
-#[path = "avx2.rs"]
-mod wide;
-
-/// Processors without a wider variant of the kernel.
-#[cfg(not(target_arch = "x86_64"))]
-mod wide {
-    pub(super) fn run_if_available(_: &super::Job<'_>, _: &mut [f32]) -> bool {
-        false
-    }
+struct Convolve<'a> {
+    job: &'a Job<'a>,
+    out: &'a mut [f32],
 }
 
-/// The kernels for registers of any width; two pixels at a time suit four lanes.
-fn portable(job: &Job<'_>, out: &mut [f32]) {
-    run::<2>(job, out);
+impl Kernel for Convolve<'_> {
+    type Output = ();
+
+    /// In 256-bit registers 24 outputs of three pixels are summed in nine of them, and the rest hold weights and
+    /// products.
+    #[inline(always)]
+    fn run(self) {
+        run::<3>(self.job, self.out);
+    }
 }
 
 /// `P` pixels at a time where outputs share their inputs.
@@ -263,11 +260,15 @@ mod tests {
                     outputs,
                 };
                 let (mut a, mut b) = (vec![0.0; 5 * 23 * outputs], vec![0.0; 5 * 23 * outputs]);
-                portable(&job, &mut a);
+                Convolve {
+                    job: &job,
+                    out: &mut a,
+                }
+                .run();
                 assert!(a.iter().any(|&x| x != 0.0));
-                let compared = wide::run_if_available(&job, &mut b);
+                convolve(&job, &mut b);
                 assert!(
-                    compared,
+                    simd::is_wide(),
                     "this processor has no AVX2: nothing could be compared"
                 );
                 assert_eq!(a, b);
