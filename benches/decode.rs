@@ -4,9 +4,11 @@
 mod support;
 
 use codec_core::decode::dense_images;
-use codec_core::decode::phases;
+use codec_core::decode::synthesis::{Known, Synthesis};
 use codec_core::encode::Target;
-use codec_core::transform::stft::Transform;
+use codec_core::quantise::levels;
+use codec_format::header::Header;
+use codec_format::memory::Heap;
 use codec_format::symbols::Segment;
 use criterion::Criterion;
 use sparc::{Decoding, Effort, Networks, Options, Pcm, Plan, Stream};
@@ -63,15 +65,17 @@ fn ends(c: &mut Criterion<RealTime>) {
     group.finish();
 }
 
-/// Phases of the whole clip in one block, on the grid the decoder uses.
-fn rebuild(transform: &Transform, magnitudes: ndarray::ArrayView2<'_, f32>) {
-    let block = phases::Block {
-        magnitudes,
-        known: &[],
-        stored: &[],
-        first_frame: 0,
-    };
-    black_box(phases::rebuild(transform, &block));
+/// From levels (dB) to samples on the grid the decoder uses. What the stream says of covered bins is left out.
+fn synthesise(header: &Header, hop: usize, rows: &[Vec<i16>]) {
+    let mut synthesis =
+        Synthesis::new(header, hop, &mut Heap::new(1 << 24)).expect("a good header");
+    synthesis.reset(0);
+    for row in rows {
+        black_box(synthesis.push(row, Known::default()));
+    }
+    while let Some(pcm) = synthesis.drain() {
+        black_box(pcm);
+    }
 }
 
 fn stages(c: &mut Criterion<RealTime>) {
@@ -89,11 +93,16 @@ fn stages(c: &mut Criterion<RealTime>) {
     group.bench_function("interpolation", |b| b.iter(|| completed(None)));
     group.bench_function("network", |b| b.iter(|| completed(model)));
     let (images, hop) = completed(model);
-    let magnitudes = images[0].mapv(|level| 10f32.powf(level / 20.0));
-    let transform = Transform::new(&header.stft, hop).expect("a supported transform");
-    group.bench_function("phase", |b| {
-        b.iter(|| rebuild(&transform, magnitudes.view()))
-    });
+    let origin = levels::origin_level(&header.quantiser);
+    let level = |&db: &f32| levels::clamp((16.0 * db).round() as i32 - origin);
+    let rows: Vec<Vec<i16>> = (images[0].outer_iter())
+        .map(|row| row.iter().map(level).collect())
+        .collect();
+    let header = Header {
+        waveform: None,
+        ..header.clone()
+    };
+    group.bench_function("synthesis", |b| b.iter(|| synthesise(&header, hop, &rows)));
     group.finish();
 }
 

@@ -11,7 +11,7 @@ use codec_format::header::{Signal, Stft, WindowKind};
 use codec_format::limits::Limits;
 use codec_format::model::graph::{Extent, Graph, Operand, Plane};
 use codec_format::model::op::{Activation, Convolution, ConvolutionKind};
-use codec_format::model::{Model, Normalisation, Parts};
+use codec_format::model::{Arithmetic, Model, Normalisation, Parts};
 use codec_format::segment::SegmentCoder;
 use codec_format::symbols::Segment;
 use criterion::{Criterion, Throughput};
@@ -43,6 +43,7 @@ fn network(kind: ConvolutionKind, channels: u16, size: u8, depthwise: bool) -> A
     let model = Model::new(Parts {
         rate: RATE,
         stft: Settings::speech().stft,
+        arithmetic: Arithmetic::Real,
         normalisation: Normalisation {
             offset: 40.0,
             scale: 20.0,

@@ -5,11 +5,9 @@ mod range;
 
 use crate::decoding::{Damage, Decoding};
 use crate::error::{Error, Result};
-use crate::intake::{Intake, Step};
+use crate::intake::Intake;
 use crate::pcm::Pcm;
-#[cfg(feature = "std")]
-use crate::resample::Resampler;
-use alloc::format;
+use crate::running::{required, Running};
 use alloc::vec;
 use alloc::vec::Vec;
 use codec_format::header::Header;
@@ -18,25 +16,43 @@ pub use range::decode_range;
 
 /// A decoder of a stream that arrives in pieces of any size.
 ///
-/// [`push`](Self::push) what arrives, [`take`](Self::take) what is ready, [`finish`](Self::finish) and take the rest. The
-/// same stream gives the same PCM however it is cut. Memory is bounded by what is pushed at once and a few segments.
+/// [`push`](Self::push) what arrives, then [`pull`](Self::pull) PCM until there is no more; after the last byte
+/// [`finish`](Self::finish), and pull the rest. The same stream gives the same PCM however it is cut.
+///
+/// ```
+/// # fn main() -> sparc::Result<()> {
+/// # let pcm = sparc::Pcm::from_mono(16_000, (0..32_000).map(|i| 0.3 * (i as f32 * 0.05).sin()).collect());
+/// # let options = sparc::Options { effort: sparc::Effort::Fast, ..sparc::Options::default() };
+/// # let stream = sparc::encode(&pcm, &options)?;
+/// # let mut played = 0;
+/// let mut decoder = sparc::Decoder::default();
+/// for bytes in stream.chunks(100) {
+///     decoder.push(bytes);
+///     while let Some(pcm) = decoder.pull()? {
+///         played += pcm.len();
+///     }
+/// }
+/// decoder.finish();
+/// while let Some(pcm) = decoder.pull()? {
+///     played += pcm.len();
+/// }
+/// assert_eq!(played, 32_000);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Memory and delay
+///
+/// Held are the bytes that were pushed and not yet decoded, one segment's symbols, what [`memory_required`] says, checked
+/// against [`Decoding::memory`] before anything is taken, and the PCM of one pull: a quarter of a second or so at 16 kHz. A
+/// segment's sound is given out once its last byte is there, but for its end, which waits for the following one
+/// ([`codec_core::decode::Decoder::delay`]), and for two of the resampler's blocks, where the rate changes.
 #[derive(Debug)]
 pub struct Decoder {
     intake: Intake,
-    resample: bool,
     running: Option<Running>,
     /// Sample of the whole output that is given out first.
-    #[cfg(feature = "std")]
     first: u64,
-    ready: Vec<Vec<f32>>,
-}
-
-/// What there is from the first segment on.
-#[derive(Debug)]
-struct Running {
-    decoder: codec_core::decode::Decoder,
-    #[cfg(feature = "std")]
-    resampler: Option<Resampler>,
 }
 
 impl Default for Decoder {
@@ -49,21 +65,18 @@ impl Decoder {
     /// A decoder at the start of a stream of any length.
     #[must_use]
     pub fn new(decoding: &Decoding) -> Self {
-        Decoder::of(Intake::new(decoding, u64::MAX), decoding)
+        Decoder::of(Intake::new(decoding, u64::MAX))
     }
 
-    pub(crate) fn of(intake: Intake, decoding: &Decoding) -> Self {
+    pub(crate) fn of(intake: Intake) -> Self {
         Decoder {
             intake,
-            resample: decoding.resample && cfg!(feature = "std"),
             running: None,
-            #[cfg(feature = "std")]
             first: 0,
-            ready: Vec::new(),
         }
     }
 
-    /// The header, once it has been read.
+    /// The header, once it has been read: with the first [`pull`](Self::pull) that finds it whole.
     #[must_use]
     pub fn header(&self) -> Option<&Header> {
         self.intake.header()
@@ -72,7 +85,7 @@ impl Decoder {
     /// The rate of the PCM given out, Hz; 0 before the header is known.
     #[must_use]
     pub fn rate(&self) -> u32 {
-        let resample = self.resample;
+        let resample = self.intake.decoding().resample;
         self.header().map_or(0, |header| {
             if resample {
                 header.source.rate
@@ -88,138 +101,72 @@ impl Decoder {
         self.intake.damage()
     }
 
-    /// Takes the next bytes and decodes what they complete.
-    ///
-    /// # Errors
-    /// [`Error::Stream`], [`Error::Limit`] or [`Error::Model`] where reading on is pointless. What was decoded before can
-    /// still be [taken](Self::take). Damage is no error: lost segments are concealed, and [`Decoder::damage`] counts them.
-    pub fn push(&mut self, bytes: &[u8]) -> Result<()> {
+    /// Takes the next bytes.
+    pub fn push(&mut self, bytes: &[u8]) {
         self.intake.push(bytes);
-        self.advance()
     }
 
-    /// Ends the stream: decodes the rest.
+    /// Says that the stream has no more bytes.
+    pub fn finish(&mut self) {
+        self.intake.finish();
+    }
+
+    /// The next PCM; none while more bytes are needed, and after the end.
     ///
     /// # Errors
-    /// As [`Decoder::push`]; [`Error::Stream`] also for a stream that is cut short.
-    pub fn finish(&mut self) -> Result<()> {
-        self.intake.finish();
-        self.advance()
-    }
-
-    /// The PCM that became ready since the last call: perhaps none, as decoding runs about two segments behind.
-    #[must_use]
-    pub fn take(&mut self) -> Pcm {
-        Pcm {
-            rate: self.rate(),
-            channels: core::mem::take(&mut self.ready),
+    /// [`Error::Stream`], [`Error::Limit`] or [`Error::Model`] where reading on is pointless; [`Error::Stream`] also for a
+    /// stream that is cut short. Damage is no error: lost segments are concealed, and [`Decoder::damage`] counts them.
+    pub fn pull(&mut self) -> Result<Option<Pcm>> {
+        loop {
+            match &mut self.running {
+                Some(running) if !running.is_idle() => {
+                    let channels = running.sound(self.first)?;
+                    if channels.first().is_some_and(|channel| !channel.is_empty()) {
+                        let rate = self.rate();
+                        return Ok(Some(Pcm { rate, channels }));
+                    }
+                }
+                _ => {
+                    let Some(step) = self.intake.step()? else {
+                        return Ok(None);
+                    };
+                    let mut running = match self.running.take() {
+                        Some(running) => running,
+                        None => self.start()?,
+                    };
+                    let (received, decoding) = (self.intake.received(), self.intake.decoding());
+                    running.take(step, received, decoding)?;
+                    self.running = Some(running);
+                }
+            }
         }
-    }
-
-    fn advance(&mut self) -> Result<()> {
-        while let Some(step) = self.intake.step()? {
-            let running = match self.running.take() {
-                Some(running) => running,
-                None => self.start()?,
-            };
-            self.run(running, step)?;
-        }
-        Ok(())
     }
 
     /// The decoder of a stream whose header, and model if it brings one along, have been read.
     fn start(&self) -> Result<Running> {
-        let Some(header) = self.header() else {
-            return Err(Error::Stream("has no header".into()));
-        };
-        // What is given out as it is coded has the coded channels.
-        if self.resample && header.source.channels != header.coded.channels {
-            return Err(Error::Stream(format!(
-                "codes {} channels for a source of {}, which this version cannot turn back",
-                header.coded.channels, header.source.channels
-            )));
-        }
+        let header = self.header().ok_or_else(no_header)?;
         let network = self.intake.network()?;
-        let model = network.as_ref().map(|network| &network.model);
-        Ok(Running {
-            decoder: codec_core::decode::Decoder::with_limit(header, model, u64::MAX)?,
-            #[cfg(feature = "std")]
-            resampler: if self.resample {
-                let channels = usize::from(header.source.channels);
-                Some(Resampler::new(
-                    header.coded.rate,
-                    header.source.rate,
-                    channels,
-                )?)
-            } else {
-                None
-            },
-        })
-    }
-
-    fn run(&mut self, mut running: Running, step: Step) -> Result<()> {
-        let end = match step {
-            Step::Segment(segment) => {
-                let made = running.decoder.push(&segment)?.collect();
-                self.give(&mut running, made)?;
-                None
-            }
-            Step::Lost { frames } => {
-                let made = running.decoder.conceal(frames)?.collect();
-                self.give(&mut running, made)?;
-                None
-            }
-            Step::End { total } => Some(total),
-        };
-        let Some(total) = end else {
-            self.running = Some(running);
-            return Ok(());
-        };
-        running.decoder.set_total(total);
-        #[cfg(feature = "std")]
-        let Running {
-            mut decoder,
-            resampler,
-        } = running;
-        #[cfg(not(feature = "std"))]
-        let Running { mut decoder } = running;
-        let rest = decoder.finish().collect();
-        #[cfg(feature = "std")]
-        if let Some(mut resampler) = resampler {
-            self.append(resampler.push(&slices(&rest))?);
-            self.append(resampler.finish(total.saturating_sub(self.first))?);
-            return Ok(());
-        }
-        self.append(rest);
-        Ok(())
-    }
-
-    /// Makes decoded PCM ready, resampled if it is to be.
-    fn give(&mut self, running: &mut Running, made: Vec<Vec<f32>>) -> Result<()> {
-        #[cfg(feature = "std")]
-        if let Some(resampler) = &mut running.resampler {
-            self.append(resampler.push(&slices(&made))?);
-            return Ok(());
-        }
-        let _ = running;
-        self.append(made);
-        Ok(())
-    }
-
-    fn append(&mut self, made: Vec<Vec<f32>>) {
-        if self.ready.is_empty() {
-            self.ready = made;
-            return;
-        }
-        for (ready, made) in self.ready.iter_mut().zip(made) {
-            ready.extend(made);
-        }
+        Running::new(header, network.as_ref(), self.intake.decoding())
     }
 }
 
-#[cfg(feature = "std")]
-fn slices(channels: &[Vec<f32>]) -> Vec<&[f32]> {
-    channels.iter().map(Vec::as_slice).collect()
+fn no_header() -> Error {
+    Error::Stream("has no header".into())
+}
+
+/// Bytes that a decoder takes for a stream that begins with these, before any are taken: what it needs of the stream are the
+/// header and, if it brings one along, the network. The network itself is not among them.
+///
+/// # Errors
+/// [`Error::Stream`] if the header is not there, [`Error::Model`] if the network is not at hand, [`Error::Limit`] for
+/// one that asks for more than the other limits allow.
+pub fn memory_required(beginning: &[u8], decoding: &Decoding) -> Result<u64> {
+    let mut intake = Intake::new(decoding, u64::MAX);
+    intake.skip_to(u32::MAX);
+    intake.push(beginning);
+    intake.step()?;
+    let header = intake.header().ok_or_else(no_header)?;
+    Ok(required(header, intake.network()?.as_ref(), decoding)?.0)
 }
 
 /// A whole stream as PCM, and what of it was damaged.
@@ -237,17 +184,34 @@ pub struct Decoded {
 /// [`Error::Stream`] for bytes that are no stream, or are cut short; [`Error::Limit`] for one that asks for too much;
 /// [`Error::Model`] if it needs a network that is not at hand.
 pub fn decode_with(stream: &[u8], decoding: &Decoding) -> Result<Decoded> {
-    let mut decoder = Decoder::of(Intake::new(decoding, decoding.samples), decoding);
-    decoder.push(stream)?;
-    decoder.finish()?;
-    let mut pcm = decoder.take();
-    if let (true, Some(header)) = (pcm.channels.is_empty(), decoder.header()) {
-        pcm.channels = vec![Vec::new(); usize::from(header.source.channels)];
+    let mut decoder = Decoder::of(Intake::new(decoding, decoding.samples));
+    decoder.push(stream);
+    decoder.finish();
+    let mut channels = Vec::new();
+    while let Some(pcm) = decoder.pull()? {
+        append(&mut channels, pcm);
+    }
+    if let (true, Some(header)) = (channels.is_empty(), decoder.header()) {
+        channels = vec![Vec::new(); usize::from(header.source.channels)];
     }
     Ok(Decoded {
-        pcm,
+        pcm: Pcm {
+            rate: decoder.rate(),
+            channels,
+        },
         damage: decoder.damage().clone(),
     })
+}
+
+/// Adds a piece to what came before.
+fn append(all: &mut Vec<Vec<f32>>, piece: Pcm) {
+    if all.is_empty() {
+        *all = piece.channels;
+        return;
+    }
+    for (all, piece) in all.iter_mut().zip(piece.channels) {
+        all.extend(piece);
+    }
 }
 
 /// Decodes a whole `.sparc` stream to PCM at the source's rate, with its channels and its exact length. Damage is concealed;

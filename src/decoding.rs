@@ -4,6 +4,10 @@ use crate::models::Networks;
 use crate::pcm::MAX_SAMPLES;
 use codec_format::Limits;
 
+/// Bytes a decoder may take unless told otherwise: some sixty times what the speech profile does, and enough for eight
+/// channels of it.
+pub const MEMORY: u64 = 64 << 20;
+
 /// What a decoder accepts, and which networks it has.
 #[derive(Debug, Clone)]
 pub struct Decoding {
@@ -13,6 +17,9 @@ pub struct Decoding {
     pub limits: Limits,
     /// Most samples, of all channels together, of a stream that is decoded as a whole: [`MAX_SAMPLES`] by default.
     pub samples: u64,
+    /// Most bytes that a decoder may take ([`memory_required`](crate::memory_required)): 64 MiB by default. Of a stream taken
+    /// apart ([`Stream`](crate::Stream)): most bytes of its symbols.
+    pub memory: u64,
     /// Whether PCM comes at the source's rate rather than the coded one. Without the feature `std` it never does.
     pub resample: bool,
 }
@@ -23,6 +30,7 @@ impl Default for Decoding {
             networks: Networks::default(),
             limits: Limits::default(),
             samples: MAX_SAMPLES,
+            memory: MEMORY,
             resample: cfg!(feature = "std"),
         }
     }

@@ -1,257 +1,19 @@
 //! PCM in, bytes out: a whole clip, or a stream that is cut anywhere.
 
 use crate::error::{Error, Result};
-use crate::models::{self, Network};
-use crate::pcm::{check_rate, check_samples, Pcm};
+use crate::pcm::{check_rate, check_samples, Pcm, MAX_SAMPLES};
+use crate::plan::{Options, Plan};
 #[cfg(feature = "std")]
 use crate::resample::{self, Resampler};
+use alloc::boxed::Box;
 use alloc::format;
-use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
+use codec_core::encode::analysis::origin_below;
 use codec_core::encode::segment::Coded;
-use codec_core::encode::{self, Candidate, Clip, Policy, Settings, Target};
+use codec_core::encode::{self, Clip, Policy, Settings, Target};
 use codec_format::header::Signal;
-use codec_format::{Limits, Metadata, StreamWriter};
-
-pub use codec_core::encode::profile::Effort;
-
-/// Bits a second and channel where nothing else is asked for.
-pub const DEFAULT_BITRATE: u32 = 6_000;
-
-/// How much is kept.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Rate {
-    /// [`DEFAULT_BITRATE`] for every channel; a clip so short that it takes more is no error.
-    Default,
-    /// At most so many bits a second for the whole file, all channels together, and as near to it as the clip allows. A
-    /// stream, whose end nobody knows, keeps to it as to [`Rate::Constant`].
-    Bitrate(u32),
-    /// So many bits a second that every segment, about a second of sound, keeps to.
-    Constant(u32),
-    /// A constant quality, from 0 (smallest) to 10 (best).
-    Quality(f32),
-}
-
-/// Which network completes the images.
-#[derive(Debug, Clone, Default)]
-pub enum Completion {
-    /// The built-in one that fits.
-    #[default]
-    BuiltIn,
-    /// None: plain interpolation.
-    Interpolation,
-    /// This one.
-    Network(Arc<Network>),
-}
-
-/// How to encode speech.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// How much is kept.
-    pub rate: Rate,
-    /// How much time may go into finding the settings that sound best; streams take the usual ones.
-    pub effort: Effort,
-    /// Which network completes the images.
-    pub completion: Completion,
-    /// Whether the network's file travels within the stream, on top of the rate.
-    pub embed: bool,
-    /// Comments.
-    pub metadata: Option<Metadata>,
-    /// Whether an index of the segments ends the stream: twelve bits or so for each.
-    pub seek_index: bool,
-}
-
-impl Default for Options {
-    /// 6 kbit/s a channel, the default effort, the built-in network, nothing else.
-    fn default() -> Self {
-        Options {
-            rate: Rate::Default,
-            effort: Effort::Default,
-            completion: Completion::BuiltIn,
-            embed: false,
-            metadata: None,
-            seek_index: false,
-        }
-    }
-}
-
-impl Options {
-    /// The default options at a bitrate for the whole file, all channels together.
-    #[must_use]
-    pub fn bitrate(bits_per_second: u32) -> Self {
-        Options {
-            rate: Rate::Bitrate(bits_per_second),
-            ..Options::default()
-        }
-    }
-
-    /// What these options come to for so many channels.
-    ///
-    /// # Errors
-    /// [`Error::Options`] for a quality that is not from 0 to 10, [`Error::Model`] for a network that does not fit.
-    pub fn plan(&self, channels: usize) -> Result<Plan> {
-        let channels = u32::try_from(channels).unwrap_or(u32::MAX).max(1);
-        let target = match self.rate {
-            Rate::Default => Target::Bitrate(DEFAULT_BITRATE.saturating_mul(channels)),
-            Rate::Bitrate(bits) => Target::Bitrate(bits),
-            Rate::Constant(bits) => Target::Constant(bits),
-            Rate::Quality(quality) if (0.0..=10.0).contains(&quality) => Target::Settings,
-            Rate::Quality(quality) => {
-                let text = format!("quality {quality} is not from 0 to 10");
-                return Err(Error::Options(text));
-            }
-        };
-        let candidates = match (target, self.rate) {
-            (Target::Bitrate(bits) | Target::Constant(bits), _) => {
-                Settings::speech_candidates(bits / channels, self.effort)
-            }
-            (_, Rate::Quality(quality)) => vec![Settings::speech_of_quality(quality)],
-            _ => vec![Settings::speech()],
-        };
-        Ok(Plan {
-            network: network_for(&self.completion, &candidates[0])?,
-            candidates,
-            target,
-            strict: self.rate != Rate::Default,
-            embed: self.embed,
-            metadata: self.metadata.clone(),
-            seek_index: self.seek_index,
-        })
-    }
-}
-
-/// The network that completes images with these settings, if any: a given one must fit, a built-in one is taken where it
-/// does (of several the one trained nearest to the settings' sparsity).
-///
-/// # Errors
-/// [`Error::Model`] if the given one was made for something else.
-pub fn network_for(completion: &Completion, settings: &Settings) -> Result<Option<Arc<Network>>> {
-    match completion {
-        Completion::Interpolation => Ok(None),
-        Completion::BuiltIn => Ok(models::built_in_for(settings)),
-        Completion::Network(network) if network.fits(settings) => Ok(Some(network.clone())),
-        Completion::Network(network) => {
-            let (rate, stft) = (network.model.rate, network.model.stft);
-            Err(Error::Model(format!(
-                "was made for {rate} Hz and windows of {} every {} samples, which is not what is to be coded",
-                stft.n_fft, stft.hop
-            )))
-        }
-    }
-}
-
-/// Exactly how to encode: for those to whom [`Options`] say too little.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    /// The settings to choose from by their sound, the first alone for streams; all of one rate.
-    pub candidates: Vec<Settings>,
-    /// What decides how much is kept.
-    pub target: Target,
-    /// Whether a clip that takes more than its bitrate, being very short, is an error.
-    pub strict: bool,
-    /// The network that completes the images; without one they are interpolated.
-    pub network: Option<Arc<Network>>,
-    /// Whether its file travels within the stream, on top of the rate.
-    pub embed: bool,
-    /// Comments.
-    pub metadata: Option<Metadata>,
-    /// Whether an index of the segments ends the stream.
-    pub seek_index: bool,
-}
-
-/// An encoded clip.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Encoded {
-    /// The whole stream.
-    pub bytes: Vec<u8>,
-    /// Segments that a constant rate left without all of their background.
-    pub starved: u32,
-    /// Which of the candidates was taken.
-    pub candidate: usize,
-}
-
-impl Plan {
-    /// Encodes a whole clip.
-    ///
-    /// # Errors
-    /// [`Error::Audio`] for PCM that cannot be encoded, [`Error::Options`] for a plan that cannot be kept (a bitrate that is
-    /// too low for the clip among them), [`Error::Limit`] for more than a stream can hold.
-    pub fn encode(&self, pcm: &Pcm) -> Result<Encoded> {
-        pcm.check()?;
-        let first = self.first()?;
-        let source = signal(pcm.rate, pcm.channels.len())?;
-        let coded = at_rate(pcm, first.rate)?;
-        let clip = Clip {
-            channels: &coded.channels,
-            source,
-            total_samples: pcm.len() as u64,
-        };
-        let model = self
-            .network
-            .as_ref()
-            .map(|network| (network.id, &network.model));
-        let candidate = |settings: &Settings| Candidate {
-            settings: settings.clone(),
-            model,
-        };
-        let candidates: Vec<Candidate<'_>> = self.candidates.iter().map(candidate).collect();
-        #[cfg(feature = "parallel")]
-        let encoding = encode::encode_with(&clip, self.target, &candidates, |count, run| {
-            use rayon::prelude::*;
-            (0..count).into_par_iter().map(run).collect()
-        })?;
-        #[cfg(not(feature = "parallel"))]
-        let encoding = encode::encode(&clip, self.target, &candidates)?;
-        if let (true, Target::Bitrate(bitrate), false) = (self.strict, self.target, encoding.met) {
-            let least = (encoding.bytes() as f64 * 8.0 / pcm.seconds()) as u64 + 1;
-            return Err(Error::Options(format!(
-                "{bitrate} bit/s are too few: this clip takes at least {least}"
-            )));
-        }
-        let mut bytes = Vec::new();
-        let mut writer = self.start(&encoding.header, &mut bytes)?;
-        for (segment, body) in encoding.segments.iter().zip(&encoding.bodies) {
-            writer.coded(segment, body, &mut bytes)?;
-        }
-        self.end(writer, pcm.len() as u64, &mut bytes)?;
-        Ok(Encoded {
-            bytes,
-            starved: encoding.starved,
-            candidate: encoding.candidate,
-        })
-    }
-
-    fn first(&self) -> Result<&Settings> {
-        let none = || Error::Options("there are no settings to encode with".into());
-        self.candidates.first().ok_or_else(none)
-    }
-
-    /// What comes before the segments.
-    fn start(
-        &self,
-        header: &codec_format::header::Header,
-        out: &mut Vec<u8>,
-    ) -> Result<StreamWriter> {
-        let mut writer = StreamWriter::new(header, &Limits::default(), out)?;
-        if let Some(metadata) = &self.metadata {
-            writer.metadata(metadata, out)?;
-        }
-        if let (true, Some(network)) = (self.embed, &self.network) {
-            writer.model(&network.file, out)?;
-        }
-        Ok(writer)
-    }
-
-    /// What comes after them.
-    fn end(&self, mut writer: StreamWriter, total: u64, out: &mut Vec<u8>) -> Result<()> {
-        if self.seek_index {
-            writer.seek_index(out)?;
-        }
-        writer.finish(total, out)?;
-        Ok(())
-    }
-}
+use codec_format::{Limits, StreamWriter};
 
 /// Encodes a whole clip to a `.sparc` stream: PCM of any rate and up to eight channels.
 ///
@@ -263,22 +25,51 @@ pub fn encode(pcm: &Pcm, options: &Options) -> Result<Vec<u8>> {
 
 /// An encoder of PCM that arrives in pieces: bytes come out as segments fill up.
 ///
-/// The same PCM gives the same bytes however it is cut. Memory holds one segment.
+/// The same PCM gives the same bytes however it is cut, and, where it is no longer than the delay, the bytes that
+/// [`encode`] gives. What is longer is not held: it is encoded in pieces as long as the delay. The settings are those that
+/// serve the first piece best, each piece is searched for the ridge margin that its share of a bitrate, and what was left
+/// of it before, allows.
+///
+/// # Delay and memory
+///
+/// From the first sample of a piece to its bytes it takes as much sound as [`Options::delay`] says, a segment less at
+/// least; without a delay, where every segment keeps to a bitrate by itself as to [`Rate::Constant`] and the usual settings
+/// are taken, a segment (1.024 s, or [`Options::segment`]). Change of rate adds two of the resampler's blocks, which are
+/// 1024 source samples or a little more. Memory holds the sound of a piece and its spectra: some 25 MB for 60 s of mono,
+/// less than 1 MB without a delay.
 #[derive(Debug)]
 pub struct Encoder {
     plan: Plan,
-    /// The source's rate.
-    #[cfg(feature = "std")]
-    rate: u32,
-    encoder: encode::Encoder,
-    writer: StreamWriter,
+    source: Signal,
     #[cfg(feature = "std")]
     resampler: Resampler,
+    stage: Stage,
+    /// Samples per channel that a clip has at most, at the coded rate.
+    clip: usize,
+    /// Which of the candidates was taken.
+    candidate: usize,
     /// Samples per channel taken so far.
     taken: u64,
     /// Bytes made and not yet given out.
     ready: Vec<u8>,
 }
+
+/// How far an encoder has come.
+#[derive(Debug)]
+enum Stage {
+    /// Nothing is decided: the sound so far, at the coded rate.
+    Beginning(Vec<Vec<f32>>),
+    /// The header is written.
+    Running(Box<(encode::Encoder, StreamWriter)>),
+    /// All is written; segments that were starved.
+    Ended(u32),
+}
+
+/// Samples per channel that are taken at once.
+const BLOCK: usize = 1 << 14;
+/// Level of the loudest pixel that the sound after the first piece is taken to reach at least, dB: of a voice at -56 dB re
+/// full scale.
+const QUIET_PEAK: f32 = 0.0;
 
 impl Encoder {
     /// An encoder for PCM at `rate` Hz.
@@ -289,110 +80,215 @@ impl Encoder {
         Encoder::of(rate, channels, options.plan(channels)?)
     }
 
-    /// The same by a plan, of whose candidates the first is taken; a bitrate is kept segment by segment.
+    /// The same by a plan. A mask of a whole clip ([`Policy::Explicit`]) holds the sound to its end, whatever the delay.
     ///
     /// # Errors
-    /// [`Error::Options`] for settings out of range or masks that need the whole clip, [`Error::Limit`] for too many channels,
+    /// [`Error::Options`] for settings out of range or, without a delay, a sparsity; [`Error::Limit`] for too many channels,
     /// [`Error::Audio`] for a rate that cannot be coded.
     pub fn of(rate: u32, channels: usize, plan: Plan) -> Result<Self> {
         check_rate(rate)?;
         let source = signal(rate, channels)?;
         let settings = plan.first()?.clone();
-        let coded_rate = settings.rate;
-        if matches!(settings.policy, Policy::Explicit { .. }) {
-            return Err(Error::Options(
-                "a mask of a whole clip needs the whole clip".into(),
-            ));
-        }
-        let id = plan.network.as_ref().map(|network| network.id);
-        let encoder = match plan.target {
-            Target::Bitrate(bits) | Target::Constant(bits) => {
-                encode::Encoder::with_rate(source, settings, id, bits)?
-            }
-            Target::Settings => encode::Encoder::new(source, settings, id)?,
-            Target::Sparsity(_) => {
-                return Err(Error::Options("a sparsity needs the whole clip".into()));
-            }
-        };
+        settings.validate()?;
         #[cfg(not(feature = "std"))]
-        if rate != coded_rate {
+        if rate != settings.rate {
             return Err(Error::Audio(format!(
-                "has {rate} Hz; without std only {coded_rate} Hz are taken"
+                "has {rate} Hz; without std only {} Hz are taken",
+                settings.rate
             )));
         }
-        let mut ready = Vec::new();
-        Ok(Encoder {
-            writer: plan.start(encoder.header(), &mut ready)?,
-            #[cfg(feature = "std")]
-            resampler: Resampler::new(rate, coded_rate, channels)?,
+        let whole = matches!(settings.policy, Policy::Explicit { .. });
+        let mut encoder = Encoder {
+            clip: match whole {
+                true => usize::MAX,
+                false => (plan.delay.max(0.0) * settings.rate as f32) as usize,
+            },
             plan,
+            source,
             #[cfg(feature = "std")]
-            rate,
-            encoder,
+            resampler: Resampler::new(rate, settings.rate, channels)?,
+            stage: Stage::Beginning(vec![Vec::new(); channels]),
+            candidate: 0,
             taken: 0,
-            ready,
-        })
+            ready: Vec::new(),
+        };
+        if encoder.clip == 0 {
+            let target = match encoder.plan.target {
+                Target::Bitrate(bits) => Target::Constant(bits),
+                Target::Sparsity(_) => {
+                    return Err(Error::Options("a sparsity needs a delay".into()));
+                }
+                other => other,
+            };
+            encoder.begin(settings, target)?;
+        }
+        Ok(encoder)
     }
 
-    /// Segments so far that a constant rate left without all of their background.
+    /// Segments so far that the rate left without all of their background.
     #[must_use]
     pub fn starved(&self) -> u32 {
-        self.encoder.starved()
+        match &self.stage {
+            Stage::Beginning(_) => 0,
+            Stage::Running(running) => running.0.starved(),
+            Stage::Ended(starved) => *starved,
+        }
+    }
+
+    /// Which of the plan's candidates was taken: known once there are bytes.
+    #[must_use]
+    pub fn candidate(&self) -> usize {
+        self.candidate
     }
 
     /// Takes PCM, one slice per channel, all equally long, and returns the bytes it completes: perhaps none.
     ///
     /// # Errors
     /// [`Error::Audio`] for samples that are no numbers or far beyond full scale, [`Error::Options`] for slices that differ in
-    /// number or length; nothing is taken then.
+    /// number or length, and nothing is taken then; [`Error::Options`] for a bitrate that is too low, once a piece is there.
     pub fn push(&mut self, pcm: &[&[f32]]) -> Result<Vec<u8>> {
+        let len = pcm.first().map_or(0, |channel| channel.len());
+        if pcm.len() != usize::from(self.source.channels) || pcm.iter().any(|c| c.len() != len) {
+            let text = "pieces need one equally long slice per channel";
+            return Err(Error::Options(text.into()));
+        }
         for (channel, samples) in pcm.iter().enumerate() {
             check_samples(samples, channel, self.taken)?;
         }
-        #[cfg(feature = "std")]
-        let resampled = self.resampler.push(pcm)?;
-        #[cfg(feature = "std")]
-        let pcm = &resampled.iter().map(Vec::as_slice).collect::<Vec<_>>()[..];
-        #[cfg(feature = "std")]
-        let len = self.resampler.taken();
-        #[cfg(not(feature = "std"))]
-        let len = self.taken + pcm.first().map_or(0, |channel| channel.len()) as u64;
-        let segments = self.encoder.push(pcm)?;
-        self.taken = len;
-        self.write(segments)
-    }
-
-    /// Ends the stream: the remaining bytes.
-    ///
-    /// # Errors
-    /// [`Error::Limit`] for a stream that is too long.
-    pub fn finish(mut self) -> Result<Vec<u8>> {
-        #[cfg(feature = "std")]
-        {
-            let coded_rate = self.encoder.header().coded.rate;
-            let wanted = resample::length(self.taken, self.rate, coded_rate);
-            let none = Resampler::new(1, 1, 0)?;
-            let rest = core::mem::replace(&mut self.resampler, none).finish(wanted)?;
-            let rest: Vec<&[f32]> = rest.iter().map(Vec::as_slice).collect();
-            let segments = self.encoder.push(&rest)?;
-            let bytes = self.write(segments)?;
-            self.ready = bytes;
-        }
-        for coded in self.encoder.finish()? {
-            self.writer
-                .coded(&coded.segment, &coded.body, &mut self.ready)?;
-        }
-        self.plan.end(self.writer, self.taken, &mut self.ready)?;
-        Ok(self.ready)
-    }
-
-    fn write(&mut self, segments: Vec<Coded>) -> Result<Vec<u8>> {
-        for coded in segments {
-            self.writer
-                .coded(&coded.segment, &coded.body, &mut self.ready)?;
+        for from in (0..len).step_by(BLOCK) {
+            let to = len.min(from + BLOCK);
+            let block: Vec<&[f32]> = pcm.iter().map(|channel| &channel[from..to]).collect();
+            self.taken += (to - from) as u64;
+            #[cfg(feature = "std")]
+            let resampled = self.resampler.push(&block)?;
+            #[cfg(feature = "std")]
+            let block: Vec<&[f32]> = resampled.iter().map(Vec::as_slice).collect();
+            self.code(&block)?;
         }
         Ok(core::mem::take(&mut self.ready))
     }
+
+    /// Ends the stream: the remaining bytes. What is pushed afterwards is not taken.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] for a stream that is too long; [`Error::Audio`] for a clip without samples; [`Error::Options`] as
+    /// [`Encoder::push`].
+    pub fn finish(&mut self) -> Result<Vec<u8>> {
+        #[cfg(feature = "std")]
+        {
+            let coded_rate = self.plan.first()?.rate;
+            let wanted = resample::length(self.taken, self.source.rate, coded_rate);
+            let none = Resampler::new(1, 1, 0)?;
+            let rest = core::mem::replace(&mut self.resampler, none).finish(wanted)?;
+            let rest: Vec<&[f32]> = rest.iter().map(Vec::as_slice).collect();
+            self.code(&rest)?;
+        }
+        let stage = core::mem::replace(&mut self.stage, Stage::Ended(0));
+        let (writer, starved) = match stage {
+            Stage::Beginning(channels) => {
+                if self.taken == 0 {
+                    return Err(Error::Audio("holds no samples".into()));
+                }
+                let encoding = self.plan.encode_clip(&Clip {
+                    channels: &channels,
+                    source: self.source,
+                    total_samples: self.taken,
+                })?;
+                let mut writer = self.plan.start(&encoding.header, &mut self.ready)?;
+                for (segment, body) in encoding.segments.iter().zip(&encoding.bodies) {
+                    writer.coded(segment, body, &mut self.ready)?;
+                }
+                self.candidate = encoding.candidate;
+                (writer, encoding.starved)
+            }
+            Stage::Running(running) => {
+                let (mut encoder, mut writer) = *running;
+                let rest = encoder.finish()?;
+                write(&mut writer, rest, &mut self.ready)?;
+                (writer, encoder.starved())
+            }
+            Stage::Ended(_) => return Ok(Vec::new()),
+        };
+        self.stage = Stage::Ended(starved);
+        self.plan.end(writer, self.taken, &mut self.ready)?;
+        Ok(core::mem::take(&mut self.ready))
+    }
+
+    /// Takes PCM at the coded rate.
+    fn code(&mut self, pcm: &[&[f32]]) -> Result<()> {
+        match &mut self.stage {
+            Stage::Beginning(channels) => {
+                for (channel, pcm) in channels.iter_mut().zip(pcm) {
+                    channel.extend_from_slice(pcm);
+                }
+                let len = channels.first().map_or(0, Vec::len);
+                if len > self.clip {
+                    return self.settle();
+                }
+                let all = (len as u64).saturating_mul(channels.len() as u64);
+                if all > MAX_SAMPLES {
+                    return Err(Error::Limit(format!(
+                        "holds more than {MAX_SAMPLES} samples, which is too long to be encoded as a whole"
+                    )));
+                }
+                Ok(())
+            }
+            Stage::Running(running) => {
+                let (encoder, writer) = &mut **running;
+                let segments = encoder.push(pcm)?;
+                write(writer, segments, &mut self.ready)
+            }
+            Stage::Ended(_) => Ok(()),
+        }
+    }
+
+    /// Decides the settings by what is there, now that it is longer than a clip, and begins with it.
+    fn settle(&mut self) -> Result<()> {
+        let stage = core::mem::replace(&mut self.stage, Stage::Ended(0));
+        let Stage::Beginning(mut first) = stage else {
+            return Ok(());
+        };
+        // What the settings are does not depend on how the sound was cut.
+        let rest: Vec<Vec<f32>> = first.iter_mut().map(|c| c.split_off(self.clip)).collect();
+        let rate = self.plan.first()?.rate;
+        let encoding = self.plan.encode_clip(&Clip {
+            channels: &first,
+            source: Signal {
+                rate,
+                ..self.source
+            },
+            total_samples: self.clip as u64,
+        })?;
+        self.candidate = encoding.candidate;
+        let mut settings = encoding.settled(&self.plan.candidates[encoding.candidate]);
+        drop(encoding);
+        // A quiet beginning says nothing of what follows.
+        settings.origin = settings.origin.max(Some(origin_below(QUIET_PEAK)));
+        self.begin(settings, self.plan.target)?;
+        for pcm in [first, rest] {
+            let pcm: Vec<&[f32]> = pcm.iter().map(Vec::as_slice).collect();
+            self.code(&pcm)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the header and goes on with these settings.
+    fn begin(&mut self, settings: Settings, target: Target) -> Result<()> {
+        let segment = usize::from(settings.segment_frames) * usize::from(settings.stft.hop);
+        let segments = u32::try_from(self.clip / segment.max(1)).unwrap_or(u32::MAX);
+        let id = self.plan.network.as_ref().map(|network| network.id);
+        let encoder = encode::Encoder::in_pieces(self.source, settings, id, target, segments)?;
+        let writer = self.plan.start(encoder.header(), &mut self.ready)?;
+        self.stage = Stage::Running(Box::new((encoder, writer)));
+        Ok(())
+    }
+}
+
+fn write(writer: &mut StreamWriter, segments: Vec<Coded>, out: &mut Vec<u8>) -> Result<()> {
+    for coded in segments {
+        writer.coded(&coded.segment, &coded.body, out)?;
+    }
+    Ok(())
 }
 
 /// Rate and channels of a source, within the limits.
@@ -408,21 +304,4 @@ fn signal(rate: u32, channels: usize) -> Result<Signal> {
             "has {channels} channels; at most {limit} are taken"
         ))),
     }
-}
-
-/// The PCM at the coded rate.
-#[cfg(feature = "std")]
-fn at_rate(pcm: &Pcm, rate: u32) -> Result<Pcm> {
-    pcm.resampled(rate)
-}
-
-#[cfg(not(feature = "std"))]
-fn at_rate(pcm: &Pcm, rate: u32) -> Result<Pcm> {
-    if pcm.rate == rate {
-        return Ok(pcm.clone());
-    }
-    Err(Error::Audio(format!(
-        "has {} Hz; without std only {rate} Hz are taken",
-        pcm.rate
-    )))
 }

@@ -41,6 +41,8 @@ pub(crate) struct Intake {
     /// Index of the next segment.
     next: u32,
     damage: Damage,
+    /// Bytes so far.
+    received: u64,
 }
 
 impl Intake {
@@ -55,17 +57,27 @@ impl Intake {
             total: None,
             next: 0,
             damage: Damage::default(),
+            received: 0,
         }
     }
 
+    /// Bytes so far.
+    pub(crate) fn received(&self) -> u64 {
+        self.received
+    }
+
+    pub(crate) fn decoding(&self) -> &Decoding {
+        &self.decoding
+    }
+
     /// Leaves out the segments before `first`.
-    #[cfg(feature = "std")]
     pub(crate) fn skip_to(&mut self, first: u32) {
         self.reader.skip_to(first);
         self.next = first;
     }
 
     pub(crate) fn push(&mut self, bytes: &[u8]) {
+        self.received += bytes.len() as u64;
         self.reader.push(bytes);
     }
 

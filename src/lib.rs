@@ -35,7 +35,7 @@
 //! | you have | you want | |
 //! |---|---|---|
 //! | a file's bytes | PCM | [`decode`]; [`decode_with`] for limits, networks of your own, and word of damage |
-//! | bytes as they arrive | PCM as it is ready | [`Decoder`] |
+//! | bytes as they arrive | PCM as it is ready | [`Decoder`]; [`memory_required`] for what it takes |
 //! | a file's bytes | PCM from some sample on | [`decode_range`] |
 //! | a file's bytes | symbols: masks, levels, settings | [`Stream`] |
 //! | a clip | bytes | [`encode`] |
@@ -69,18 +69,21 @@ pub mod error;
 mod intake;
 pub mod models;
 pub mod pcm;
+pub mod plan;
 #[cfg(feature = "std")]
 pub mod resample;
+mod running;
 pub mod stream;
 
 pub use codec_core;
 pub use codec_format;
 #[cfg(feature = "std")]
 pub use decoder::decode_range;
-pub use decoder::{decode, decode_with, Decoded, Decoder};
+pub use decoder::{decode, decode_with, memory_required, Decoded, Decoder};
 pub use decoding::{Damage, Decoding};
-pub use encoder::{encode, Completion, Effort, Encoded, Encoder, Options, Plan, Rate};
+pub use encoder::{encode, Encoder};
 pub use error::{Error, Result};
 pub use models::{Network, Networks};
 pub use pcm::Pcm;
+pub use plan::{Completion, Effort, Encoded, Options, Plan, Rate};
 pub use stream::Stream;

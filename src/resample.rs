@@ -35,8 +35,7 @@ pub struct Resampler {
     pending: Vec<Vec<f32>>,
     /// Samples still to drop: the filter's delay.
     delay: usize,
-    /// Samples taken and given out, per channel.
-    taken: u64,
+    /// Samples given out, per channel.
     given: u64,
 }
 
@@ -70,15 +69,20 @@ impl Resampler {
             delay: filter.as_ref().map_or(0, |filter| filter.output_delay()),
             filter,
             pending: vec![Vec::new(); channels],
-            taken: 0,
             given: 0,
         })
     }
 
-    /// Samples per channel taken so far.
+    /// Bytes that one for these rates holds, or a little less: a block in and out of every channel, and of the filter's
+    /// transforms.
     #[must_use]
-    pub fn taken(&self) -> u64 {
-        self.taken
+    pub fn memory_required(from: u32, to: u32, channels: usize) -> u64 {
+        if from == to || from == 0 {
+            return 0;
+        }
+        let block = block(from, to) as u64;
+        let samples = block.saturating_add(length(block, from, to));
+        samples.saturating_mul(4 * (8 + 4 * channels as u64))
     }
 
     /// Takes the next samples, one slice per channel, and returns those that became final.
@@ -109,7 +113,6 @@ impl Resampler {
                 }
             }
         }
-        self.taken += len as u64;
         self.given += out.first().map_or(0, Vec::len) as u64;
         Ok(out)
     }

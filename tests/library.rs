@@ -54,11 +54,15 @@ fn decode_in_pieces(bytes: &[u8], size: usize) -> Vec<Vec<f32>> {
     let mut decoder = Decoder::default();
     let mut all = Vec::new();
     for piece in bytes.chunks(size) {
-        decoder.push(piece).expect("sound bytes");
-        append(&mut all, decoder.take());
+        decoder.push(piece);
+        while let Some(pcm) = decoder.pull().expect("sound bytes") {
+            append(&mut all, pcm);
+        }
     }
-    decoder.finish().expect("a whole stream");
-    append(&mut all, decoder.take());
+    decoder.finish();
+    while let Some(pcm) = decoder.pull().expect("a whole stream") {
+        append(&mut all, pcm);
+    }
     all
 }
 
@@ -189,9 +193,14 @@ fn what_came_before_a_cut_is_not_lost() {
     let cut = &bytes[..bytes.len() - 20];
     assert!(matches!(sparc::decode(cut), Err(Error::Stream(_))));
     let mut decoder = Decoder::default();
-    decoder.push(cut).expect("so far, so good");
-    assert!(matches!(decoder.finish(), Err(Error::Stream(_))));
-    assert!(decoder.take().len() > 16_000);
+    decoder.push(cut);
+    let mut all = 0;
+    while let Some(pcm) = decoder.pull().expect("so far, so good") {
+        all += pcm.len();
+    }
+    decoder.finish();
+    assert!(matches!(decoder.pull(), Err(Error::Stream(_))));
+    assert!(all > 16_000, "{all}");
 }
 
 #[test]
@@ -219,6 +228,46 @@ fn a_stream_without_its_network_is_refused_or_interpolated() {
     let interpolated = sparc::decode_with(&bytes, &without).expect("decodes").pcm;
     assert_eq!(interpolated.len(), pcm.len());
     assert_ne!(interpolated, sparc::decode(&bytes).expect("decodes"));
+}
+
+#[test]
+fn memory_is_told_and_kept_to() {
+    let bytes = sparc::encode(&voice(44_100, 1, 1.0), &fast(Rate::Default)).expect("encodes");
+    let needed = sparc::memory_required(&bytes[..100], &Decoding::default()).expect("a header");
+    let with = |memory: u64| Decoding {
+        memory,
+        ..Decoding::default()
+    };
+    assert!(sparc::decode_with(&bytes, &with(needed)).is_ok());
+    match sparc::decode_with(&bytes, &with(needed - 1)) {
+        Err(Error::Limit(text)) => assert!(text.contains(&needed.to_string()), "{text}"),
+        other => panic!("{other:?}"),
+    }
+    assert!(sparc::memory_required(&bytes[..9], &Decoding::default()).is_err());
+}
+
+#[test]
+fn a_clip_longer_than_the_delay_goes_in_pieces_however_it_is_cut() {
+    let pcm = voice(16_000, 1, 4.3);
+    let code = |size: usize, delay: f32| {
+        let options = Options {
+            delay: Some(delay),
+            ..fast(Rate::Bitrate(5_000))
+        };
+        let mut encoder = Encoder::new(16_000, 1, &options).expect("a rate");
+        let mut bytes = Vec::new();
+        for piece in pcm.channels[0].chunks(size) {
+            bytes.extend(encoder.push(&[piece]).expect("sound"));
+        }
+        bytes.extend(encoder.finish().expect("an end"));
+        bytes
+    };
+    let whole = sparc::encode(&pcm, &fast(Rate::Bitrate(5_000))).expect("encodes");
+    assert!(code(1_000, 5.0) == whole);
+    let pieces = code(1_000, 1.5);
+    assert!(pieces != whole && pieces == code(usize::MAX, 1.5));
+    assert!(pieces.len() as f64 * 8.0 <= 5_000.0 * pcm.seconds());
+    assert_eq!(sparc::decode(&pieces).expect("decodes").len(), pcm.len());
 }
 
 #[test]

@@ -1,12 +1,14 @@
-//! Sound in files: any file to a [`Pcm`], change of sample rate, WAV out.
+//! Sound in files: any file to samples, block by block ([`Source`]) or as a whole ([`read`]), and WAV out.
 
 pub mod error;
 pub mod file;
 mod packed;
 pub mod panics;
+mod source;
 pub mod wav;
 
 pub use error::{Error, Result};
+pub use source::Source;
 pub use sparc::pcm::MAX_SAMPLES;
 pub use sparc::{resample, Pcm};
 use std::path::Path;
@@ -17,7 +19,7 @@ use std::path::Path;
 /// [`Error::Input`] if it cannot be read, is not sound, or not sound to be coded ([`Pcm::check`]); [`Error::Limit`] if
 /// it is larger than [`MAX_SAMPLES`].
 pub fn read(path: &Path) -> Result<Pcm> {
-    file::bytes(path).and_then(file::clip)
+    Source::open(path)?.collect()
 }
 
 /// Refuses more than [`MAX_SAMPLES`] in all.

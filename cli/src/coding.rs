@@ -7,7 +7,7 @@ use crate::progress::Progress;
 use codec_audio::{file, Pcm};
 use codec_core::encode::{profile, Policy, Settings, Target};
 use codec_format::header::PhaseKind;
-use sparc::encoder::DEFAULT_BITRATE;
+use sparc::plan::{piece, DEFAULT_BITRATE};
 use sparc::{Encoded, Network, Plan};
 use std::sync::Arc;
 
@@ -22,24 +22,39 @@ pub fn encode(
     network: Option<Arc<Network>>,
     (name, quiet, progress): (&str, bool, &Progress),
 ) -> Result<Vec<u8>, Failure> {
-    let (settings, target) = settings(coding, pcm.channels.len())?;
-    let plan = Plan {
-        candidates: candidates(coding, &settings, target, pcm.channels.len()),
+    let plan = plan(coding, network, pcm.channels.len())?;
+    let Encoded { bytes, starved, .. } = plan.encode(pcm).of(name)?;
+    warn_of(starved, (name, quiet, progress));
+    Ok(bytes)
+}
+
+/// What the arguments come to for sound of so many channels.
+pub fn plan(
+    coding: &Coding,
+    network: Option<Arc<Network>>,
+    channels: usize,
+) -> Result<Plan, Failure> {
+    let (settings, target) = settings(coding, channels)?;
+    Ok(Plan {
+        candidates: candidates(coding, &settings, target, channels),
         target,
         strict: coding.bitrate.is_some(),
         network,
         embed: coding.embed_model,
         metadata: None,
         seek_index: false,
-    };
-    let Encoded { bytes, starved, .. } = plan.encode(pcm).of(name)?;
+        delay: coding.delay.unwrap_or_else(|| piece(channels)),
+    })
+}
+
+/// Warns of segments that a rate left without all of their background.
+pub fn warn_of(starved: u32, (name, quiet, progress): (&str, bool, &Progress)) {
     if starved > 0 && !quiet {
         progress.warn(&format!(
             "sparc: warning: {name}: {starved} segments take more than their share even without ridges; their \
              background is held or silent"
         ));
     }
-    Ok(bytes)
 }
 
 /// Settings and target that the arguments ask for, for a clip of so many channels.
@@ -124,6 +139,9 @@ pub fn settings(coding: &Coding, channels: usize) -> Result<(Settings, Target), 
             settings = with_layers(&settings, &usual);
         }
         settings.policy = usual.policy;
+    }
+    if let Some(milliseconds) = coding.segment {
+        settings = settings.with_segments_of(milliseconds / 1000.0);
     }
     Ok((settings, target))
 }

@@ -4,7 +4,7 @@ use crate::batch;
 use crate::fault::{Failure, Fault, OfFile};
 use codec_audio::file;
 use codec_core::encode::Settings;
-use sparc::encoder::network_for;
+use sparc::plan::network_for;
 use sparc::{Completion, Decoding, Network, Networks};
 use std::path::Path;
 use std::sync::Arc;

@@ -47,15 +47,16 @@
 //!
 //! # The same PCM everywhere
 //!
-//! Decoding uses f32 additions and multiplications in a fixed order, never fused, and the functions of the `libm`
-//! crate: the same bytes give the same samples on every machine. Wide registers hold different outputs side by side,
-//! never parts of a sum ([`network::kernel`]). Vectors beside the specification fix decoded PCM by
-//! its hash.
+//! Levels are whole numbers up to the magnitudes, and so are phases until they are refined. From there on decoding uses f32
+//! additions and multiplications in a fixed order, never fused, and functions of the `libm` crate: the same bytes give
+//! the same samples on every machine. Wide registers hold different outputs side by side, never parts of a sum of f32.
+//! Vectors beside the specification fix decoded PCM by its hash.
 //!
 //! # Memory and time
 //!
-//! Everything is allocated through `alloc`; a decoder holds a few segments of images and spectra, whatever the length
-//! of the stream. Models, headers and segments are checked against limits before anything is allocated for them.
+//! A decoder takes all it needs when it is made, from the heap or a block that the caller gives, and works frame by frame:
+//! [`decode::memory_required`] says beforehand how much that is, whatever the length of the stream and its segments.
+//! Models, headers and segments are checked against limits before anything is allocated for them.
 //!
 //! Unsafe code is denied but for one module, which runs kernels compiled for AVX2 and says why.
 #![no_std]

@@ -7,7 +7,7 @@ use codec_format::header::{
 };
 use codec_format::model::graph::{Extent, Graph, Operand, Plane};
 use codec_format::model::op::{Activation, Combine, Convolution, ConvolutionKind, Shuffle};
-use codec_format::model::{Model, Normalisation, Parts};
+use codec_format::model::{Arithmetic, Model, Normalisation, Parts};
 use codec_format::symbols::{Kept, Segment};
 
 #[path = "sound/stages.rs"]
@@ -108,6 +108,7 @@ fn residual_model(stft: Stft, graph: Graph) -> Model {
     let model = Model::new(Parts {
         rate: 16_000,
         stft,
+        arithmetic: Arithmetic::Real,
         normalisation: Normalisation {
             offset: 40.0,
             scale: 20.0,

@@ -63,6 +63,42 @@
 //! # }
 //! ```
 //!
+//! # Without a heap
+//!
+//! A stream that lies in memory is read by [`Chunks`] and a [`SegmentDecoder`] over a block of words ([`memory::Block`]),
+//! which lends every segment's symbols frame by frame ([`symbols::SegmentView`]):
+//!
+//! ```
+//! use codec_format::memory::Block;
+//! use codec_format::{Chunk, Chunks, Limits, Result, SegmentDecoder};
+//!
+//! /// Kept pixels of the first channel of a stream.
+//! fn kept(stream: &[u8], words: &mut [u64]) -> Result<usize> {
+//!     let limits = Limits::default();
+//!     let mut memory = Block::new(words);
+//!     let (mut decoder, mut kept) = (None, 0);
+//!     for chunk in Chunks::new(stream, &limits) {
+//!         match (chunk?, &mut decoder) {
+//!             (Chunk::Header(header), _) => {
+//!                 decoder = Some(SegmentDecoder::new(&header, &limits, &mut memory)?);
+//!             }
+//!             (Chunk::Segment { body, .. }, Some(decoder)) => {
+//!                 let segment = decoder.decode(body)?;
+//!                 for frame in 0..segment.frames() {
+//!                     let row = segment.row(0, frame);
+//!                     kept += row.kept.iter().filter(|&&q| q != 0).count();
+//!                 }
+//!             }
+//!             _ => {}
+//!         }
+//!     }
+//!     Ok(kept)
+//! }
+//! # let stream = include_bytes!("../../spec/vectors/baseline/ridge.sparc");
+//! # assert!(kept(stream, &mut vec![0; 1 << 15])? > 0);
+//! # Ok::<(), codec_format::Error>(())
+//! ```
+//!
 //! # The way through the crate
 //!
 //! [`header`] and [`symbols`] name what is coded. [`SegmentCoder`] turns one segment into bytes and
@@ -103,5 +139,6 @@ pub use stream::chunk::{MODEL_SIGNATURE, SIGNATURE};
 pub use stream::metadata::Metadata;
 pub use stream::reader::{Event, StreamReader};
 pub use stream::seek::SeekPoint;
+pub use stream::walk::{Chunk, Chunks};
 pub use stream::writer::StreamWriter;
 pub use stream::{header, inspect, metadata, reader, writer};

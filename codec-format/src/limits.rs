@@ -45,11 +45,46 @@ pub struct Limits {
     /// Segments lost of a stream, beside ten for each that is sound: what a decoder must make up. A few bytes must
     /// not claim hours.
     pub lost_segments: u64,
+    /// The source's rate over the coded one, at most: the highest there is over 6 kHz. What a decoder gives out grows with it.
+    pub rate_ratio: u32,
+    /// Work for a second of sound ([`Header::work_per_frame`](crate::header::Header::work_per_frame)): ten times that of the
+    /// speech profile before its network was a small one, four times the thesis'; less than a second of a desktop core.
+    pub work_per_second: u64,
+    /// Samples of all channels that a decoder gives out: a second of silence takes a dozen bytes or more, at 48 kHz in
+    /// stereo 8000 samples for each.
+    pub output: Allowance,
+    /// Work of a decoder: a silent second of the speech profile takes less than 2^26 for each of its bytes. A core does 2^34
+    /// in a second or two.
+    pub work: Allowance,
     /// Bytes hashed in search of sound chunks after damage, over a whole stream: a forged stream could
     /// otherwise have every byte hashed thousands of times.
     pub resync_bytes: u64,
 }
 
+/// How much a stream may ask for by the bytes that have come: lost segments and silence take none or few, and must not
+/// claim hours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowance {
+    /// So much whatever has come.
+    pub base: u64,
+    /// So much for each byte.
+    pub per_byte: u64,
+}
+
+impl Allowance {
+    /// Checks what a stream asks for of which so many bytes have come.
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`].
+    pub fn check(&self, what: &'static str, requested: u64, bytes: u64) -> Result<()> {
+        let more = bytes.saturating_mul(self.per_byte);
+        check(what, requested, self.base.saturating_add(more))
+    }
+}
+
+/// Multiply-adds that rebuilding phases takes for each pixel of the fine grid: eight steps, each a transform there and
+/// one back.
+pub const SYNTHESIS_WORK: u64 = 400;
 /// Most channels: a decoder without a heap has a place for each.
 pub const MAX_CHANNELS: u8 = 8;
 /// Smallest transform length, samples.
@@ -89,6 +124,16 @@ impl Default for Limits {
             skipped_bytes: 1 << 20,
             lost_segments: 600,
             resync_bytes: 1 << 30,
+            rate_ratio: 32,
+            work_per_second: 1 << 33,
+            output: Allowance {
+                base: 1 << 22,
+                per_byte: 1 << 15,
+            },
+            work: Allowance {
+                base: 1 << 34,
+                per_byte: 1 << 26,
+            },
         }
     }
 }
@@ -108,7 +153,7 @@ impl Limits {
     }
 }
 
-/// An error unless `requested <= max`.
+/// An error that names the limit `what`, unless `requested <= max`.
 pub(crate) fn check(what: &'static str, requested: u64, max: u64) -> Result<()> {
     if requested > max {
         return Err(Error::LimitExceeded {

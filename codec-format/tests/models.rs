@@ -7,7 +7,7 @@ use codec_format::model::graph::*;
 use codec_format::model::op::*;
 use codec_format::model::*;
 use codec_format::{Error, Limits};
-use common::graphs::{graph, number};
+use common::graphs::{graph, number, whole};
 use common::Draws;
 use proptest::prelude::*;
 
@@ -23,6 +23,7 @@ fn parts(draws: &mut Draws) -> Parts {
             window: WindowKind::Hann,
             hop: 256,
         },
+        arithmetic: Arithmetic::Real,
         normalisation: Normalisation {
             offset: 30.0,
             scale: 17.5,
@@ -38,6 +39,18 @@ fn model(draws: &mut Draws) -> Model {
     Model::new(parts(draws)).unwrap()
 }
 
+/// The parts of a lawful whole-number model.
+fn whole_parts(draws: &mut Draws) -> Parts {
+    let mut parts = parts(draws);
+    parts.arithmetic = Arithmetic::Whole;
+    parts.normalisation = Normalisation::of_whole(-7, 320);
+    whole(&mut |n| draws.below(n), &mut parts.completion);
+    if let Some(analysis) = &mut parts.analysis {
+        whole(&mut |n| draws.below(n), analysis);
+    }
+    parts
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 
@@ -46,6 +59,42 @@ proptest! {
         let model = model(&mut Draws(seed));
         let file = model.write(WeightCoding::F32).unwrap();
         prop_assert_eq!(Model::read(&file, &Limits::default()), Ok(model));
+    }
+
+    #[test]
+    fn whole_numbers_return_exactly(seed: u64) {
+        let model = Model::new(whole_parts(&mut Draws(seed))).unwrap();
+        for coding in [WeightCoding::F32, WeightCoding::I8] {
+            let file = model.write(coding).unwrap();
+            let read = Model::read(&file, &Limits::default());
+            prop_assert_eq!(read.as_ref(), Ok(&model));
+        }
+    }
+
+    /// Whatever is read has no sum that overflows, and kinds of numbers are not mixed.
+    #[test]
+    fn sums_that_may_overflow_are_refused(seed: u64) {
+        let mut draws = Draws(seed);
+        let mut parts = whole_parts(&mut draws);
+        let mut convolutions: Vec<_> = parts.completion.nodes.iter_mut().filter_map(|node| match &mut node.op {
+            Op::Convolution(op) => Some(op),
+            _ => None,
+        }).collect();
+        let at = draws.below(convolutions.len() as u64) as usize;
+        let op = &mut *convolutions[at];
+        let each = op.weight_count() / usize::from(op.outputs);
+        let Numbers::Whole { weights, shifts, bias } = &mut op.numbers else { unreachable!() };
+        let output = draws.below(bias.len() as u64) as usize;
+        let sum: i64 = weights[output * each..][..each].iter().map(|w| i64::from(w.unsigned_abs())).sum();
+        let half = (1i64 << shifts[output]) >> 1;
+        let room = (1i64 << 31) - 1 - sum * 32_768 - half;
+        let sign = [1, -1][draws.below(2) as usize];
+        let mut with = |x: i64| {
+            op_bias(&mut parts, at)[output] = x as i32;
+            Model::new(parts.clone()).map(|_| ())
+        };
+        prop_assert_eq!(with(sign * room), Ok(()));
+        prop_assert_eq!(with(sign * (room + 1)), Err(Error::Usage { what: "sum that may overflow" }));
     }
 
     #[test]
@@ -93,6 +142,23 @@ proptest! {
     }
 }
 
+/// The biases of the whole-number convolution that is the `at`th of the completion.
+fn op_bias(parts: &mut Parts, at: usize) -> &mut [i32] {
+    let mut convolutions =
+        parts
+            .completion
+            .nodes
+            .iter_mut()
+            .filter_map(|node| match &mut node.op {
+                Op::Convolution(op) => Some(&mut op.numbers),
+                _ => None,
+            });
+    match convolutions.nth(at) {
+        Some(Numbers::Whole { bias, .. }) => bias,
+        other => panic!("{other:?}"),
+    }
+}
+
 /// Two convolutions with an activation between them.
 fn plain() -> Parts {
     let mut graph = Graph::default();
@@ -112,6 +178,15 @@ fn plain() -> Parts {
     }
 }
 
+/// Takes a weight or a bias away.
+fn pop(op: &mut Convolution, weight: bool) {
+    match &mut op.numbers {
+        Numbers::Real { weights, bias } if weight => weights.truncate(bias.len()),
+        Numbers::Real { bias, .. } => bias.truncate(1),
+        Numbers::Whole { .. } => panic!("plain parts are binary32"),
+    }
+}
+
 fn first(parts: &mut Parts) -> &mut Convolution {
     match &mut parts.completion.nodes[1].op {
         Op::Convolution(op) => op,
@@ -123,14 +198,33 @@ fn first(parts: &mut Parts) -> &mut Convolution {
 fn refuses_what_cannot_be_run() {
     assert!(Model::new(plain()).is_ok());
     type Spoil = fn(&mut Parts);
-    let spoils: [(&str, Spoil); 26] = [
+    let spoils: [(&str, Spoil); 30] = [
+        ("whole weights among others", |p| {
+            first(p).numbers = Numbers::Whole {
+                weights: vec![0; 72],
+                shifts: vec![0; 4],
+                bias: vec![0; 4],
+            };
+        }),
+        ("whole slopes among others", |p| {
+            p.completion.nodes[2].op = Activation::WholePrelu(vec![0; 4]).into();
+        }),
+        ("whole, but for the weights", |p| {
+            p.arithmetic = Arithmetic::Whole
+        }),
+        ("whole, but for the offset", |p| {
+            whole(&mut |_| 0, &mut p.completion);
+            p.arithmetic = Arithmetic::Whole;
+            p.analysis = None;
+            p.normalisation.offset = 1.0 / 32.0;
+        }),
         ("node ahead", |p| {
             p.completion.nodes[0].inputs[0] = Operand::Node(0)
         }),
-        ("not a number", |p| first(p).weights[0] = f32::NAN),
-        ("infinite bias", |p| first(p).bias[0] = f32::INFINITY),
-        ("missing weight", |p| first(p).weights.truncate(1)),
-        ("missing bias", |p| first(p).bias.truncate(1)),
+        ("not a number", |p| first(p).weights_mut()[0] = f32::NAN),
+        ("infinite bias", |p| first(p).bias_mut()[0] = f32::INFINITY),
+        ("missing weight", |p| pop(first(p), true)),
+        ("missing bias", |p| pop(first(p), false)),
         ("even kernel", |p| {
             first(p).kernel.bins = 2;
             first(p).fill(|| 0.0);
@@ -213,7 +307,7 @@ fn every_limit_of_models_holds() {
         ("nodes", |l| l.model_nodes = 3),
         ("channels", |l| l.model_channels = 3),
         ("kernel", |l| l.model_kernel = 1),
-        ("held", |l| l.model_held = 100),
+        ("held", |l| l.model_held = 10),
     ];
     let file = Model::new(plain()).unwrap();
     let file = file.write(WeightCoding::F16).unwrap();
@@ -257,11 +351,8 @@ fn a_network_may_not_hold_too_much() {
     let few = Model::new(far(8)).unwrap();
     let reach = few.completion.reach(few.completion_shapes());
     assert_eq!((reach.behind, reach.ahead), (448, 448));
-    // Eight channels for 449 frames and a block of 16, three times one for 225, and three nodes read at once.
-    assert_eq!(
-        reach.held,
-        8 * (449 + 16) + 3 * (225 + 16) + (1 + 9 + 1) * 17
-    );
+    // Eight channels for 449 frames and two more, three times one for 225, and three nodes read at once.
+    assert_eq!(reach.held, 8 * 451 + 3 * 227 + (1 + 9 + 1) * 3);
     assert!(matches!(
         Model::new(far(100)),
         Err(Error::LimitExceeded { .. })

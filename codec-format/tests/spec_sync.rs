@@ -35,6 +35,11 @@ fn signatures_are_those_the_spec_names() {
     }
 }
 
+fn allowance(of: limits::Allowance) -> String {
+    let power = |x: u64| format!("2^{}", x.trailing_zeros());
+    format!("{} + {} n", power(of.base), power(of.per_byte))
+}
+
 #[test]
 fn limits_are_those_the_spec_names() {
     let l = Limits::default();
@@ -70,6 +75,20 @@ fn limits_are_those_the_spec_names() {
         format!("| numbers held a bin (§7.9) | {} |", l.model_held),
         format!("| entries of SEEK | {} |", l.seek_entries),
         format!("| body of an unknown chunk | {} bytes |", l.skipped_bytes),
+        format!("| source rate over coded rate | {} |", l.rate_ratio),
+        format!(
+            "| work for a second of sound | 2^{} |",
+            l.work_per_second.trailing_zeros()
+        ),
+        format!(
+            "where n bytes of the stream have come | {} |",
+            allowance(l.work)
+        ),
+        format!(
+            "where n bytes of the stream have come | {} |",
+            allowance(l.output)
+        ),
+        format!("(m + {} U)", limits::SYNTHESIS_WORK),
     ] {
         assert!(table.contains(&row), "{row}");
     }

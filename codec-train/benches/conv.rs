@@ -47,7 +47,8 @@ fn convolution(name: &str) -> Convolution {
         _ => plain(kernel(5, 5)),
     };
     op.fill(|| 0.0);
-    op.weights = numbers(op.weights.len());
+    let random = numbers(op.weights().len());
+    op.weights_mut().copy_from_slice(&random);
     op
 }
 
@@ -57,7 +58,7 @@ fn convolutions(c: &mut Criterion) {
     for name in ["5x5", "7x7", "1x1", "7x5 depthwise", "5x5 stride 2x2"] {
         let op = convolution(name);
         let area = op.stride.area();
-        let flop = 2 * 3 * SAMPLES * PIXELS / area * op.weights.len();
+        let flop = 2 * 3 * SAMPLES * PIXELS / area * op.weights().len();
         group.throughput(Throughput::Elements(flop as u64));
         let dims = Dims {
             samples: SAMPLES,
@@ -79,7 +80,7 @@ fn convolutions(c: &mut Criterion) {
                 b.iter(|| {
                     let filter = Filter::of(&op);
                     let y = Cpu
-                        .convolve(&x, &filter, Some(&op.bias), out)
+                        .convolve(&x, &filter, Some(op.bias()), out)
                         .expect("an image");
                     let z = Cpu.activate(&y, &slopes).expect("an image");
                     black_box(z);

@@ -13,7 +13,7 @@ use codec_format::header::WindowKind;
 use codec_format::limits::Limits;
 use codec_format::model::graph::Graph;
 use codec_format::model::op::Op;
-use codec_format::model::Model;
+use codec_format::model::{Arithmetic, Model};
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
@@ -77,8 +77,13 @@ fn tensors(graph: &Graph) -> Vec<(String, Vec<usize>)> {
 /// The safetensors file of a model, in single precision.
 ///
 /// # Errors
-/// [`Error::Weights`] if it cannot be written.
+/// [`Error::Weights`] if it cannot be written: a whole-number model has no weights of single precision.
 pub fn write(model: &Model) -> Result<Vec<u8>> {
+    if model.arithmetic == Arithmetic::Whole {
+        return Err(Error::Weights(
+            "a whole-number model has none to write".into(),
+        ));
+    }
     let bytes: Vec<Vec<u8>> = learned(&model.completion)
         .map(|numbers| numbers.iter().flat_map(|x| x.to_le_bytes()).collect())
         .collect();

@@ -8,7 +8,7 @@ use codec_format::model::graph::{Extent, Graph, Operand, Plane};
 use codec_format::model::op::{
     Activation, Combine, Convolution, ConvolutionKind, Op, Pool, PoolKind, Shuffle, Upsample,
 };
-use codec_format::model::{Model, Normalisation, Parts};
+use codec_format::model::{Arithmetic, Model, Normalisation, Parts};
 use codec_format::Limits;
 use codec_train::backend::cpu::Cpu;
 use codec_train::backend::dfdx::Dfdx;
@@ -504,6 +504,7 @@ fn model(graph: Graph, residual: bool) -> Model {
             window: WindowKind::Hann,
             hop: 32,
         },
+        arithmetic: Arithmetic::Real,
         normalisation: NORMALISATION,
         residual,
         completion: b.graph,

@@ -5,7 +5,7 @@ use codec_core::encode::{Policy, Settings};
 use codec_format::header::{PhaseKind, Stft, WindowKind};
 use codec_format::model::graph::{Extent, Graph, Operand, Plane};
 use codec_format::model::op::{Activation, Combine, Convolution, ConvolutionKind, Upsample};
-use codec_format::model::{Model, Normalisation, Parts};
+use codec_format::model::{Arithmetic, Model, Normalisation, Parts};
 use codec_format::symbols::Mask;
 use codec_train::optimise::genetic::{self, Newcomers};
 use codec_train::optimise::{gradient, seeds, Fitness, Problem};
@@ -41,11 +41,15 @@ fn averaging(kind: ConvolutionKind, inputs: u16, outputs: u16, side: u8, seed: u
     };
     let mut op = Convolution::zeros(kind, inputs, outputs, kernel);
     let area = usize::from(inputs) * kernel.area();
-    let random = numbers(op.weights.len(), seed);
-    for (weight, x) in op.weights.iter_mut().zip(random) {
+    let random = numbers(op.weights().len(), seed);
+    for (weight, x) in op.weights_mut().iter_mut().zip(random) {
         *weight = (1.0 + 0.5 * x) / area as f32;
     }
-    for (bias, x) in op.bias.iter_mut().zip(numbers(usize::from(outputs), 9)) {
+    for (bias, x) in op
+        .bias_mut()
+        .iter_mut()
+        .zip(numbers(usize::from(outputs), 9))
+    {
         *bias = 0.01 * x;
     }
     op
@@ -68,6 +72,7 @@ fn parts(completion: Graph) -> Parts {
     Parts {
         rate: 16_000,
         stft: stft(),
+        arithmetic: Arithmetic::Real,
         normalisation: Normalisation {
             offset: 0.0,
             scale: 80.0,

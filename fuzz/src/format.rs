@@ -3,9 +3,13 @@
 use super::draws::Draws;
 use super::resign::resign;
 use super::symbols;
+use codec_format::memory::{Count, Heap};
 use codec_format::segment::SegmentCoder;
 use codec_format::symbols::Segment;
-use codec_format::{inspect, Error, Event, Limits, Metadata, StreamReader, StreamWriter};
+use codec_format::{
+    inspect, Chunk, Chunks, Error, Event, Limits, Metadata, SegmentDecoder, StreamReader,
+    StreamWriter,
+};
 
 /// Limits for streams of a few kilobytes: so low that the fuzzer meets them, so high that seeds pass.
 pub fn small_limits() -> Limits {
@@ -52,6 +56,28 @@ fn pieces(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// The segments that one decoder reads in the chunks of a stream, in memory that is taken once.
+fn walk(stream: &[u8], limits: &Limits) -> Vec<Segment> {
+    let mut segments = Vec::new();
+    let mut decoder = None;
+    for chunk in Chunks::new(stream, limits).flatten() {
+        match (chunk, &mut decoder) {
+            (Chunk::Header(header), _) => {
+                let mut count = Count::default();
+                SegmentDecoder::new(&header, limits, &mut count).expect("the header was checked");
+                let memory = &mut Heap::new(count.bytes());
+                decoder = SegmentDecoder::new(&header, limits, memory).ok();
+                assert!(decoder.is_some(), "what was counted is enough");
+            }
+            (Chunk::Segment { body, .. }, Some(decoder)) => {
+                segments.extend(decoder.decode(body).map(|view| view.to_segment()));
+            }
+            _ => {}
+        }
+    }
+    segments
+}
+
 /// A stream, arbitrary but for checksums put right if the first byte is odd: whole and in pieces it tells the
 /// same events, and every segment that comes out can be written and read again.
 pub fn format_parse(data: &[u8]) -> usize {
@@ -71,6 +97,7 @@ pub fn format_parse(data: &[u8]) -> usize {
     );
 
     let limits = small_limits();
+    let mut walked = walk(&stream, &limits).into_iter();
     let mut coder = None;
     for event in &whole.0 {
         match event {
@@ -82,6 +109,11 @@ pub fn format_parse(data: &[u8]) -> usize {
                 // Only a length no reader takes may stand in the way.
                 let body = coder.encode(segment).expect("what was read can be written");
                 assert_eq!(coder.decode(&body).as_ref(), Ok(segment));
+                // The walk does not know which are out of place.
+                assert!(
+                    walked.any(|other| other == *segment),
+                    "the walk finds it too"
+                );
             }
             _ => {}
         }
@@ -147,5 +179,6 @@ pub fn format_roundtrip(data: &[u8]) -> usize {
         }
     }
     assert_eq!(found, segments);
+    assert_eq!(walk(&out, &limits), segments);
     1 + found.len()
 }

@@ -198,6 +198,7 @@ fn model_bytes(stft: &Stft, residual: bool, coding: WeightCoding) -> Vec<u8> {
     let model = Model::new(Parts {
         rate: 16_000,
         stft: *stft,
+        arithmetic: Arithmetic::Real,
         normalisation: Normalisation {
             offset: 40.0,
             scale: 20.0,

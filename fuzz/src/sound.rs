@@ -35,12 +35,27 @@ fn decode<'a>(
     decoding: &Decoding,
 ) -> (Pcm, Option<Header>, bool) {
     let mut decoder = Decoder::new(decoding);
+    let mut pcm = Pcm::default();
     let mut whole = true;
+    let mut pull = |decoder: &mut Decoder| loop {
+        match decoder.pull() {
+            Err(_) => break whole = false,
+            Ok(None) => break,
+            Ok(Some(piece)) => {
+                pcm.rate = piece.rate;
+                pcm.channels.resize(piece.channels.len(), Vec::new());
+                for (all, piece) in pcm.channels.iter_mut().zip(piece.channels) {
+                    all.extend(piece);
+                }
+            }
+        }
+    };
     for piece in pieces {
-        whole = whole && decoder.push(piece).is_ok();
+        decoder.push(piece);
+        pull(&mut decoder);
     }
-    whole = whole && decoder.finish().is_ok();
-    let pcm = decoder.take();
+    decoder.finish();
+    pull(&mut decoder);
     for channel in &pcm.channels {
         assert_eq!(channel.len(), pcm.len(), "channels of different length");
         assert!(
@@ -88,8 +103,6 @@ fn settings(draws: &mut Draws<'_>) -> Settings {
     let bins = u32::from(n_fft) / 2 + 1;
     let sparsity = |draws: &mut Draws<'_>| draws.below(101) as f32 / 100.0;
     let hop = window_length >> (1 + draws.below(3));
-    // A segment is at least as long as the transform.
-    let least = n_fft.div_ceil(hop);
     let mut settings = Settings {
         rate: draws.one_of(&[8_000, 16_000, 48_000]),
         stft: Stft {
@@ -98,7 +111,7 @@ fn settings(draws: &mut Draws<'_>) -> Settings {
             window: draws.one_of(&[WindowKind::Hann, WindowKind::Sine]),
             hop,
         },
-        segment_frames: least + draws.below(32) as u16,
+        segment_frames: 1 + draws.below(32) as u16,
         step: 1 + draws.below(255) as u8,
         policy: match draws.below(4) {
             0 => Policy::Ridge {

@@ -1,9 +1,10 @@
 //! A part of a stream, without decoding what comes before.
 
-use super::{Decoded, Decoder};
+use super::{append, Decoded, Decoder};
 use crate::decoding::Decoding;
 use crate::error::{Error, Result};
 use crate::intake::{Intake, Step};
+use crate::pcm::Pcm;
 use crate::resample;
 use alloc::format;
 use alloc::vec::Vec;
@@ -26,11 +27,11 @@ pub fn decode_range(stream: &[u8], range: Range<u64>, decoding: &Decoding) -> Re
         Some(Step::End { total }) => total,
         _ => return Err(Error::Stream("ends before it tells its length".into())),
     };
-    let mut decoder = Decoder::of(intake, decoding);
+    let mut decoder = Decoder::of(intake);
     let mut running = decoder.start()?;
     let rate = decoder.rate();
     let (coded, source) = decoder.header().map_or((1, 1), |header| {
-        let to = if decoder.resample {
+        let to = if decoding.resample {
             header.source.rate
         } else {
             header.coded.rate
@@ -39,7 +40,7 @@ pub fn decode_range(stream: &[u8], range: Range<u64>, decoding: &Decoding) -> Re
     });
     // The length at the output's rate.
     let length = match decoder.header() {
-        Some(header) if !decoder.resample => {
+        Some(header) if !decoding.resample => {
             header.coded_samples(total) - u64::from(header.pre_skip)
         }
         _ => total,
@@ -65,7 +66,7 @@ pub fn decode_range(stream: &[u8], range: Range<u64>, decoding: &Decoding) -> Re
     };
     let start = (from / step * coded_step).saturating_sub(margin) / coded_step;
     decoder.first = start * step;
-    let first = running.decoder.seek(start * coded_step);
+    let first = running.seek(start * coded_step);
     let mut intake = Intake::new(decoding, u64::MAX);
     intake.skip_to(first);
     intake.push(stream);
@@ -73,14 +74,17 @@ pub fn decode_range(stream: &[u8], range: Range<u64>, decoding: &Decoding) -> Re
     decoder.intake = intake;
     decoder.running = Some(running);
     let enough = to.saturating_sub(decoder.first);
-    while wanted > 0 && (decoder.ready.first().map_or(0, Vec::len) as u64) < enough {
-        let (Some(step), Some(running)) = (decoder.intake.step()?, decoder.running.take()) else {
-            break;
-        };
-        decoder.run(running, step)?;
+    let mut all = Vec::new();
+    while wanted > 0 && (all.first().map_or(0, Vec::len) as u64) < enough {
+        match decoder.pull()? {
+            Some(pcm) => append(&mut all, pcm),
+            None => break,
+        }
     }
-    let mut pcm = decoder.take();
-    pcm.rate = rate;
+    let mut pcm = Pcm {
+        rate,
+        channels: all,
+    };
     pcm.channels.resize(channels, Vec::new());
     for channel in &mut pcm.channels {
         channel.truncate(enough as usize);

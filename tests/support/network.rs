@@ -3,7 +3,7 @@
 use codec_core::encode::Settings;
 use codec_format::model::graph::{Extent, Graph, Operand, Plane};
 use codec_format::model::op::{Convolution, ConvolutionKind};
-use codec_format::model::{Model, Normalisation, Parts, WeightCoding};
+use codec_format::model::{Arithmetic, Model, Normalisation, Parts, WeightCoding};
 
 /// The model file of a network that gives each pixel the mean of those kept around it.
 pub fn averaging() -> Vec<u8> {
@@ -16,12 +16,13 @@ pub fn averaging() -> Vec<u8> {
         };
         let mut mean = Convolution::zeros(ConvolutionKind::Sparse, 1, 1, kernel);
         // A sparse convolution divides by the number observed and multiplies by the area.
-        mean.weights.fill(1.0 / kernel.area() as f32);
+        mean.weights_mut().fill(1.0 / kernel.area() as f32);
         last = completion.push(mean, &[last]);
     }
     let model = Model::new(Parts {
         rate: 16_000,
         stft: Settings::thesis(0.95).stft,
+        arithmetic: Arithmetic::Real,
         normalisation: Normalisation {
             offset: 0.0,
             scale: 20.0,

@@ -5,8 +5,10 @@ use crate::batch::{self, Job};
 use crate::coding;
 use crate::fault::{Failure, OfFile};
 use crate::models;
-use crate::output;
+use crate::output::Sink;
 use clap::Args;
+use codec_audio::Source;
+use sparc::Encoder;
 
 /// `sparc encode`.
 #[derive(Debug, Args)]
@@ -29,18 +31,39 @@ pub fn run(args: &Encode, quiet: bool) -> Vec<Failure> {
         Err(failure) => return vec![failure],
     };
     batch::run(&jobs, quiet, |Job { input, output }, progress| {
-        let name = batch::name(input);
-        progress.say("reading");
-        let clip = codec_audio::read(input).of(&name)?;
+        let (from, to) = (batch::name(input), batch::name_of_output(output));
         progress.say("encoding");
-        let bytes = coding::encode(&clip, &args.coding, model.clone(), (&name, quiet, progress))?;
-        output::write(output, &bytes).of(batch::name_of_output(output))?;
+        let mut source = Source::open(input).of(&from)?;
+        let (rate, channels) = (source.rate(), source.channels());
+        let plan = coding::plan(&args.coding, model.clone(), channels)?;
+        let mut encoder = Encoder::of(rate, channels, plan).of(&from)?;
+        // Nothing is begun before there is something to write.
+        let (mut sink, mut size) = (None, 0);
+        let mut write = |bytes: &[u8]| -> Result<(), Failure> {
+            size += bytes.len();
+            match &mut sink {
+                _ if bytes.is_empty() => Ok(()),
+                Some(sink) => Sink::write(sink, bytes).of(&to),
+                None => {
+                    let opened = sink.insert(Sink::open(output).of(&to)?);
+                    opened.write(bytes).of(&to)
+                }
+            }
+        };
+        let mut block = Vec::new();
+        while source.next(&mut block).of(&from)? {
+            let channels: Vec<&[f32]> = block.iter().map(Vec::as_slice).collect();
+            write(&encoder.push(&channels).of(&from)?)?;
+        }
+        write(&encoder.finish().of(&from)?)?;
+        if let Some(sink) = sink {
+            sink.finish().of(&to)?;
+        }
+        coding::warn_of(encoder.starved(), (&from, quiet, progress));
+        let seconds = source.seconds();
+        let rate = codec_lab::kilobits(size, seconds);
         Ok(format!(
-            "{}: {:.2} s in {} bytes, {:.2} kbit/s",
-            batch::name_of_output(output),
-            clip.seconds(),
-            bytes.len(),
-            codec_lab::kilobits(bytes.len(), clip.seconds()),
+            "{to}: {seconds:.2} s in {size} bytes, {rate:.2} kbit/s"
         ))
     })
 }

@@ -10,6 +10,7 @@ use codec_format::header::{Header, MaskKind, ModelId, PhaseKind, ValueCoding, Wi
 use codec_format::inspect::{layout, ChunkInfo};
 use codec_format::model::graph::{Extent, Graph, Node, Operand, Shape};
 use codec_format::model::op::{Activation, Combine, ConvolutionKind, Op, PoolKind};
+use codec_format::model::Arithmetic;
 use codec_format::{Event, LayerBits, Limits, StreamReader, MODEL_SIGNATURE};
 use serde_json::{json, Map, Value};
 use sparc::{Network, Stream};
@@ -44,14 +45,14 @@ pub fn run(args: &Inspect) -> Vec<Failure> {
         let chunks = layout(&bytes, &Limits::default())?;
         // A cut file still shows the chunks that it has; the exit code tells.
         let (header, embedded) = head_of(&bytes);
-        let read = Stream::read(&bytes, &Given::None.decoding());
+        let read = Stream::survey(&bytes, &Given::None.decoding());
         let header = match (header, &read) {
             (Some(header), _) => header,
-            (None, Ok(stream)) => stream.header.clone(),
+            (None, Ok((header, ..))) => header.clone(),
             (None, Err(error)) => return Err(error.clone().into()),
         };
         let (total, fault) = match read {
-            Ok(stream) => (Some(stream.total), Fault::concealed(&stream.damage).err()),
+            Ok((_, total, damage)) => (Some(total), Fault::concealed(&damage).err()),
             Err(error) => (header.total_samples, Some(error.into())),
         };
         Ok((stream_fields(&header, total, embedded, &chunks), fault))
@@ -231,6 +232,7 @@ fn model_fields(network: &Network) -> Value {
             "hop": model.stft.hop,
             "upsampling": model.upsampling(),
             "residual": model.residual,
+            "whole_numbers": model.arithmetic == Arithmetic::Whole,
             "offset_db": model.normalisation.offset,
             "scale_db": model.normalisation.scale,
         },
@@ -258,7 +260,7 @@ fn nodes(graph: &Graph, shapes: &[Shape]) -> Value {
             Op::Convolution(op) if op.kind == ConvolutionKind::Plain => ("convolution", None),
             Op::Convolution(_) => ("sparse convolution", None),
             Op::Activation(Activation::Relu) => ("relu", None),
-            Op::Activation(Activation::Prelu(_)) => ("prelu", None),
+            Op::Activation(Activation::Prelu(_) | Activation::WholePrelu(_)) => ("prelu", None),
             Op::Combine(Combine::Add) => ("add", None),
             Op::Combine(Combine::Concatenate) => ("concatenate", None),
             Op::Pool(op) if op.kind == PoolKind::Mean => ("mean", Some(op.factor)),

@@ -27,7 +27,7 @@ pub struct Vectors {
 /// Decodes the streams of a folder and holds the outcomes against its manifest.
 pub fn run(args: &Verify) -> Vec<Failure> {
     let name = args.folder.display();
-    let (count, wrong) = match vectors::verify(&args.folder, &Networks::default()) {
+    let (count, wrong) = match replay::verify(&args.folder, &Networks::default()) {
         Ok(found) => found,
         Err(error) => return vec![Fault::Input(reason(&error)).of(name)],
     };

@@ -1,10 +1,9 @@
 //! One channel on its way from symbols to sound: the stages one after the other.
 
-use super::completion::Completion;
 use super::planes::PlaneBuilder;
 use super::synthesis::Synthesis;
 use crate::error::Result;
-use crate::network::Network;
+use crate::network::{Completion, Network};
 use alloc::sync::Arc;
 use codec_format::header::Header;
 use codec_format::memory::Memory;

@@ -1,9 +1,8 @@
 //! Whole clips: their sound, and their image.
 
-use super::completion::Completion;
 use super::{completion, planes, Decoder};
 use crate::error::Result;
-use crate::network::Network;
+use crate::network::{Completion, Network};
 use crate::planes::PlaneRow;
 use crate::quantise::levels;
 use alloc::sync::Arc;

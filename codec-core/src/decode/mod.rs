@@ -35,7 +35,6 @@ mod channel;
 mod clip;
 pub mod completion;
 mod low_band;
-pub mod phases;
 pub mod planes;
 mod stream;
 pub mod synthesis;

@@ -28,7 +28,7 @@ use core::ops::Range;
 /// - the samples lie where they do in a straight decode, and the image they are made of is the same to the bit;
 /// - so is the PCM near the beginning of a stream, where the decoder begins with segment 0, and where every phase is
 ///   stored and no finer frames are made, so that nothing is rebuilt;
-/// - with a waveform layer, from whose band the other phases are rebuilt, it is all but the same: 80 dB and more above
+/// - with a waveform layer, from whose band the other phases are rebuilt, it is all but the same: 40 dB and more above
 ///   the difference for a voice-like tone;
 /// - otherwise phases that are rebuilt are others: as consistent with one another, but not those of a straight decode.
 ///   The sound is as good (magnitudes of its spectrum within some 35 dB for the same tone), but waveforms must not be
@@ -175,6 +175,21 @@ impl<M: Memory> Decoder<M> {
         }
     }
 
+    /// The sound of the segment that was pushed last, from where it was [paused](Sound::pause): the segment itself again, or
+    /// nothing for one that is lost, and at the end.
+    pub fn resume<'a>(
+        &'a mut self,
+        segment: Option<&'a Segment>,
+        frames: Range<usize>,
+    ) -> Sound<'a, M> {
+        let source = segment.map_or(Source::Nothing, Source::Images);
+        Sound {
+            decoder: self,
+            source,
+            frames,
+        }
+    }
+
     fn check_place(&self, index: u32, channels: usize, frames: usize) -> Result<()> {
         let what = if index != self.next {
             "segments must come in order, lost ones concealed"
@@ -292,6 +307,14 @@ impl<M: Memory> Sound<'_, M> {
                 self.feed(frame);
             }
         }
+    }
+
+    /// Leaves off here; [`Decoder::resume`] goes on with what this returns. Nothing else may come between.
+    #[must_use]
+    pub fn pause(mut self) -> Range<usize> {
+        let frames = core::mem::take(&mut self.frames);
+        core::mem::forget(self);
+        frames
     }
 
     /// The rest, joined to vectors by channel.

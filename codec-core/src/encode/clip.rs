@@ -57,13 +57,7 @@ impl Analysis {
         match target {
             Target::Settings => clip()?.encode(&settings.policy),
             Target::Sparsity(sparsity) => {
-                if !matches!(settings.policy, Policy::Ridge { .. })
-                    || !(0.0..=1.0).contains(&sparsity)
-                {
-                    return Err(Error::Settings {
-                        what: "a sparsity from 0 to 1 is reached with the ridge policy",
-                    });
-                }
+                check_sparsity(&settings.policy, sparsity)?;
                 let clip = clip()?;
                 clip.encode(&margin_for(&clip, &settings.policy, sparsity))
             }
@@ -85,4 +79,14 @@ impl Analysis {
             }
         }
     }
+}
+
+/// Whether this share of pixels can be dropped by searching the policy's margin.
+pub(super) fn check_sparsity(policy: &Policy, sparsity: f32) -> Result<()> {
+    if matches!(policy, Policy::Ridge { .. }) && (0.0..=1.0).contains(&sparsity) {
+        return Ok(());
+    }
+    Err(Error::Settings {
+        what: "a sparsity from 0 to 1 is reached with the ridge policy",
+    })
 }

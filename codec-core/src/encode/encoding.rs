@@ -39,6 +39,31 @@ impl Encoding {
         self.head + self.bodies.iter().map(chunk).sum::<u64>()
     }
 
+    /// `settings`, which this was encoded with, as they turned out: with the origin, layers and value step of the header,
+    /// so that a stream whose beginning this is can go on with them.
+    #[must_use]
+    pub fn settled(&self, settings: &Settings) -> Settings {
+        let Header {
+            quantiser,
+            lattice,
+            waveform,
+            ..
+        } = self.header;
+        Settings {
+            origin: Some(quantiser.origin),
+            step: quantiser.step,
+            lattice,
+            waveform,
+            ..settings.clone()
+        }
+    }
+
+    /// The segments with their bytes.
+    pub(super) fn coded(self) -> Vec<Coded> {
+        let all = self.segments.into_iter().zip(self.bodies);
+        all.map(|(segment, body)| Coded { segment, body }).collect()
+    }
+
     /// The file, with a model file embedded if one is given.
     ///
     /// # Errors
@@ -57,7 +82,7 @@ impl Encoding {
     }
 }
 
-/// Codes one analysed clip again and again under the same header.
+/// Codes one analysed clip, or piece of a stream, again and again under the same header.
 pub(super) struct ClipCoder<'a> {
     pub(super) analysis: &'a Analysis,
     /// Its header is the clip's.
@@ -88,11 +113,18 @@ impl<'a> ClipCoder<'a> {
         }
         let origin = settings.origin.unwrap_or_else(|| analysis.origin());
         let header = settings.header(analysis.source, analysis.total_samples, origin, model);
-        let coder = SegmentCoder::new(&header, &Limits::default())?;
+        Ok(ClipCoder {
+            head: head_bytes(&header)?,
+            ..ClipCoder::piece(analysis, &header)?
+        })
+    }
+
+    /// A piece of a stream with this header, which has been written.
+    pub(super) fn piece(analysis: &'a Analysis, header: &Header) -> Result<Self> {
         Ok(ClipCoder {
             analysis,
-            head: head_bytes(&header)?,
-            coder,
+            coder: SegmentCoder::new(header, &Limits::default())?,
+            head: 0,
         })
     }
 
@@ -102,7 +134,7 @@ impl<'a> ClipCoder<'a> {
 
     /// The clip with the segments that `code` makes.
     pub(super) fn with(&self, code: impl FnMut(u32) -> Result<Coded>) -> Result<Encoding> {
-        let coded = (0..segment::count(self.analysis, self.header()))
+        let coded = segment::indices(self.analysis, self.header())
             .map(code)
             .collect::<Result<Vec<_>>>()?;
         let (segments, bodies) = coded.into_iter().map(|c| (c.segment, c.body)).unzip();

@@ -68,7 +68,7 @@ pub fn segment(analysis: &Analysis, index: u32, header: &Header, policy: &Policy
 /// The share of an analysed clip's pixels that `policy` keeps.
 pub(super) fn kept(analysis: &Analysis, header: &Header, policy: &Policy) -> f64 {
     let (mut kept, mut pixels) = (0, 0);
-    for index in 0..count(analysis, header) {
+    for index in indices(analysis, header) {
         for channel in 0..analysis.channels() {
             let range = frames(analysis, index, header);
             let image = image(analysis, channel, range, header);
@@ -82,10 +82,11 @@ pub(super) fn kept(analysis: &Analysis, header: &Header, policy: &Policy) -> f64
     kept as f64 / pixels.max(1) as f64
 }
 
-/// Segments of an analysed clip.
-pub(super) fn count(analysis: &Analysis, header: &Header) -> u32 {
+/// The segments that an analysis has the frames of; the first of them must begin with its first frame.
+pub(super) fn indices(analysis: &Analysis, header: &Header) -> Range<u32> {
     let step = usize::from(header.segment_frames);
-    (analysis.first + analysis.frames()).div_ceil(step) as u32
+    let end = (analysis.first + analysis.frames()).div_ceil(step);
+    (analysis.first / step) as u32..end as u32
 }
 
 /// The frames of segment `index` within the analysis.

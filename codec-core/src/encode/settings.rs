@@ -82,6 +82,17 @@ impl Settings {
         }
     }
 
+    /// The same with segments of `seconds`, as nearly as whole frames allow, and no shorter than the format does (Spec §4.3).
+    #[must_use]
+    pub fn with_segments_of(self, seconds: f32) -> Self {
+        let hop = self.stft.hop.max(1);
+        let frames = libm::roundf(seconds * self.rate as f32 / f32::from(hop)) as u16;
+        Settings {
+            segment_frames: frames.max(self.stft.n_fft.div_ceil(hop)).max(1),
+            ..self
+        }
+    }
+
     /// The header of a stream with these settings.
     #[must_use]
     pub fn header(

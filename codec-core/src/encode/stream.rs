@@ -1,9 +1,11 @@
 //! PCM in pieces in, segments out.
 
 use super::analysis::{check_channels, check_finite, origin_below, Analyser};
+use super::clip::{check_sparsity, Target};
+use super::encoding::ClipCoder;
 use super::profile::STREAM_PEAK;
-use super::rate::SegmentRate;
-use super::segment::{segment, Coded};
+use super::rate::{margin_for, PieceRate, SegmentRate};
+use super::segment::{indices, segment, Coded};
 use super::settings::Settings;
 use crate::error::{Error, Result};
 use alloc::vec::Vec;
@@ -13,7 +15,13 @@ use codec_format::segment::SegmentCoder;
 
 /// A streaming encoder: PCM in pieces of any size in, segments with their bytes out as they fill up.
 ///
-/// The same PCM gives the same segments however it is cut. Memory holds one segment of samples.
+/// The same PCM gives the same segments however it is cut. Memory holds one segment of samples, or one piece
+/// ([`Encoder::in_pieces`]).
+///
+/// # Delay
+/// A segment comes out with the push that brings the last sample its last frame sees: with frames `hop` apart and windows
+/// of `n_fft`, `segment_frames * hop + max(0, n_fft / 2 - hop)` samples after its first one. In pieces, that is true of
+/// the last segment of a piece, with which all of the others come out.
 #[derive(Debug)]
 pub struct Encoder {
     settings: Settings,
@@ -24,8 +32,22 @@ pub struct Encoder {
     start: u64,
     taken: u64,
     next: u32,
-    /// The control of a constant rate, if there is one.
-    rate: Option<SegmentRate>,
+    control: Control,
+    /// Segments made at once.
+    piece: u32,
+}
+
+/// What decides how much is kept.
+#[derive(Debug)]
+enum Control {
+    /// The policy as it is set.
+    Settings,
+    /// A share of the pixels dropped, in every piece.
+    Sparsity(f32),
+    /// A rate that every segment keeps to.
+    Segments(SegmentRate),
+    /// A rate of all pieces so far.
+    Pieces(PieceRate),
 }
 
 impl Encoder {
@@ -49,7 +71,8 @@ impl Encoder {
             start: 0,
             taken: 0,
             next: 0,
-            rate: None,
+            control: Control::Settings,
+            piece: 1,
         })
     }
 
@@ -68,14 +91,56 @@ impl Encoder {
     ) -> Result<Self> {
         let encoder = Encoder::new(source, settings, model)?;
         let policy = &encoder.settings.policy;
-        let rate = Some(SegmentRate::new(&encoder.coder, policy, bits_per_second)?);
-        Ok(Encoder { rate, ..encoder })
+        let rate = SegmentRate::new(&encoder.coder, policy, bits_per_second)?;
+        Ok(Encoder {
+            control: Control::Segments(rate),
+            ..encoder
+        })
     }
 
-    /// Segments so far whose background had to be held or silenced to keep to the constant rate.
+    /// An encoder that brings pieces of so many segments to a target, one after the other, each as a clip is brought to
+    /// it but for the settings, which stay. All pieces so far keep to a [`Target::Bitrate`] together, trailer included; what one leaves
+    /// over is for those that follow.
+    ///
+    /// # Errors
+    /// As [`Encoder::with_rate`]; [`Error::Settings`] for a sparsity, too, without the ridge policy.
+    pub fn in_pieces(
+        source: Signal,
+        settings: Settings,
+        model: Option<ModelId>,
+        target: Target,
+        segments: u32,
+    ) -> Result<Self> {
+        let encoder = match target {
+            Target::Constant(bits) => return Encoder::with_rate(source, settings, model, bits),
+            _ => Encoder::new(source, settings, model)?,
+        };
+        let policy = &encoder.settings.policy;
+        let control = match target {
+            Target::Settings | Target::Constant(_) => return Ok(encoder),
+            Target::Bitrate(bits) => {
+                Control::Pieces(PieceRate::new(encoder.header(), policy, bits)?)
+            }
+            Target::Sparsity(sparsity) => {
+                check_sparsity(policy, sparsity)?;
+                Control::Sparsity(sparsity)
+            }
+        };
+        Ok(Encoder {
+            control,
+            piece: segments.max(1),
+            ..encoder
+        })
+    }
+
+    /// Segments so far whose background had to be held or silenced to keep to the rate.
     #[must_use]
     pub fn starved(&self) -> u32 {
-        self.rate.as_ref().map_or(0, |rate| rate.starved)
+        match &self.control {
+            Control::Segments(rate) => rate.starved,
+            Control::Pieces(rate) => rate.starved,
+            Control::Settings | Control::Sparsity(_) => 0,
+        }
     }
 
     /// The header to write before the first segment; it leaves the sample count to the trailer.
@@ -106,30 +171,30 @@ impl Encoder {
         let mut out = Vec::new();
         let step = u64::from(self.settings.segment_frames);
         let (hop, half) = (u64::from(self.settings.stft.hop), self.half_window());
-        // The segment's last frame must be wholly known, and there must be a frame after it: so that the
-        // last segment is never mistaken for a full one that is followed by an empty one.
-        while (u64::from(self.next) * step + step) * hop <= self.taken
-            && (u64::from(self.next) * step + step - 1) * hop + half <= self.taken
-        {
-            out.push(self.segment(step as usize)?);
+        loop {
+            // The last frame must be wholly known, and there must be a frame after it: so that the last segment is never
+            // mistaken for a full one that is followed by an empty one.
+            let end = u64::from(self.next.saturating_add(self.piece)) * step;
+            if end * hop > self.taken || (end - 1) * hop + half > self.taken {
+                return Ok(out);
+            }
+            out.extend(self.run(end, false)?);
         }
-        Ok(out)
     }
 
-    /// Ends the stream: the remaining segments. The trailer wants the number of *source* samples, which
-    /// only the caller knows.
+    /// Ends the stream: the remaining segments, after which nothing is taken any more. The trailer wants the number of
+    /// *source* samples, which only the caller knows.
     ///
     /// # Errors
     /// [`Error::Format`] for symbols beyond a limit of the format.
-    pub fn finish(mut self) -> Result<Vec<Coded>> {
+    pub fn finish(&mut self) -> Result<Vec<Coded>> {
         let total = self.settings.stft.frames_for(self.taken);
-        let step = u64::from(self.settings.segment_frames);
-        let mut out = Vec::new();
-        while u64::from(self.next) * step < total {
-            let frames = (total - u64::from(self.next) * step).min(step);
-            out.push(self.segment(frames as usize)?);
+        let first = u64::from(self.next) * u64::from(self.settings.segment_frames);
+        if first < total {
+            self.run(total, true)
+        } else {
+            Ok(Vec::new())
         }
-        Ok(out)
     }
 
     /// Samples that a frame reaches to either side of its centre.
@@ -137,22 +202,47 @@ impl Encoder {
         u64::from(self.settings.stft.n_fft) / 2
     }
 
-    fn segment(&mut self, frames: usize) -> Result<Coded> {
-        let index = self.next;
-        let first = index as usize * usize::from(self.settings.segment_frames);
-        let start = self.start as i64;
-        let analysis = self.analyser.run(&self.pending, start, first, frames);
+    /// The segments from the next one on whose frames end before `end`.
+    fn run(&mut self, end: u64, last: bool) -> Result<Vec<Coded>> {
+        let first = u64::from(self.next) * u64::from(self.settings.segment_frames);
+        let frames = (end - first) as usize;
+        let analysis = self
+            .analyser
+            .run(&self.pending, self.start as i64, first as usize, frames);
         let (coder, policy) = (&self.coder, &self.settings.policy);
-        let make = |policy: &_| segment(&analysis, index, coder.header(), policy);
-        let coded = match &mut self.rate {
-            None => Coded::new(coder, make(policy))?,
-            Some(rate) => rate.fit(coder, index, self.taken, |margin| {
-                make(&policy.with_margin(margin))
-            })?,
+        let hop = u64::from(self.settings.stft.hop);
+        let each = |policy: &_| -> Result<Vec<Coded>> {
+            let make = |index| Coded::new(coder, segment(&analysis, index, coder.header(), policy));
+            indices(&analysis, coder.header()).map(make).collect()
         };
-        self.next += 1;
-        let needed = ((first + frames) as u64 * u64::from(self.settings.stft.hop))
-            .saturating_sub(self.half_window());
+        let coded = match &mut self.control {
+            Control::Settings => each(policy)?,
+            Control::Sparsity(sparsity) => {
+                let clip = ClipCoder::piece(&analysis, coder.header())?;
+                each(&margin_for(&clip, policy, *sparsity))?
+            }
+            Control::Segments(rate) => {
+                let fit = |index| {
+                    rate.fit(coder, index, self.taken, |margin| {
+                        segment(
+                            &analysis,
+                            index,
+                            coder.header(),
+                            &policy.with_margin(margin),
+                        )
+                    })
+                };
+                indices(&analysis, coder.header())
+                    .map(fit)
+                    .collect::<Result<_>>()?
+            }
+            Control::Pieces(rate) => {
+                let clip = ClipCoder::piece(&analysis, coder.header())?;
+                rate.fit(&clip, (end * hop).min(self.taken), last)?
+            }
+        };
+        self.next += coded.len() as u32;
+        let needed = (end * hop).saturating_sub(self.half_window());
         let drop = needed
             .saturating_sub(self.start)
             .min(self.pending.first().map_or(0, Vec::len) as u64);

@@ -1,110 +1,246 @@
-//! A graph made ready to run: its weights in the order they are read, and who keeps which tensor.
+//! A graph ready to run, and one at work on an image that arrives coded frame by coded frame: everything keeps the few
+//! frames that its readers still need, so no frame is computed twice and the result is that of the whole image at once.
 
-use super::op::Prepared;
-use alloc::vec;
+use super::kernel::Filter;
+use super::number::Number;
+use super::op::convolution::Scratch;
+use super::op::{self, Writing};
+use super::plan::{points, Plan, Step};
+use super::tensors::{Kept, Slot, Split};
+use crate::error::Result;
 use alloc::vec::Vec;
-use codec_format::model::graph::{self, Grid, Operand, Plane, Shape};
-use codec_format::model::op::{Combine, Op};
+use codec_format::memory::Memory;
+use codec_format::model::graph::{self, Shape};
+use codec_format::model::op::{ConvolutionKind, Op};
+use core::ops::Range;
 
-/// A graph ready to run. What its steps read they name by number: first the planes, then the steps.
+/// A graph ready to run.
 #[derive(Debug, Clone)]
-pub(super) struct Graph {
-    pub planes: Vec<Plane>,
-    pub steps: Vec<Step>,
-    /// What every tensor holds; planes have the first ones.
-    pub tensors: Vec<Shape>,
-    /// Which tensor holds each plane's and step's output.
-    pub slots: Vec<usize>,
-    /// What the graph gives out, one behind the other along the channels.
-    pub output: Vec<usize>,
-    pub shape: Shape,
+pub(super) struct Graph<N: Number> {
+    pub plan: Plan,
+    /// What the convolutions among the steps compute with.
+    filters: Vec<Option<(Filter, N::Weights)>>,
 }
 
-/// One operation.
-#[derive(Debug, Clone)]
-pub(super) struct Step {
-    pub op: Prepared,
-    pub grid: Grid,
-    /// What each input is made of; several where it is a concatenation.
-    pub inputs: Vec<Vec<usize>>,
-    /// What the output takes the place of, in the same tensor; it is not among the inputs then.
-    pub replaced: Option<usize>,
-}
-
-impl Step {
-    /// Everything the step reads.
-    pub fn sources(&self) -> impl Iterator<Item = usize> + '_ {
-        self.inputs.iter().flatten().copied().chain(self.replaced)
-    }
-}
-
-impl Graph {
-    /// Prepares a graph of a checked model, whose nodes have these shapes.
-    pub fn new(graph: &graph::Graph, shapes: &[Shape]) -> Self {
-        let read = |operand| {
-            graph
-                .nodes
-                .iter()
-                .any(|node| node.inputs.contains(&operand))
-        };
-        let planes: Vec<Plane> = Plane::ALL
-            .into_iter()
-            .filter(|&plane| read(Operand::Plane(plane)))
-            .collect();
-        let mut made = Graph {
-            tensors: planes.iter().map(|plane| plane.shape()).collect(),
-            slots: (0..planes.len()).collect(),
-            planes,
-            steps: Vec::new(),
-            output: Vec::new(),
-            shape: shapes.last().copied().unwrap_or(Plane::Values.shape()),
-        };
-        // What each node is made of: its own step or, where it concatenates, those of its inputs.
-        let mut views: Vec<Vec<usize>> = Vec::new();
-        for (node, shape) in graph.nodes.iter().zip(shapes) {
-            let view = |operand: &Operand| match *operand {
-                Operand::Node(at) => views[usize::from(at)].clone(),
-                Operand::Plane(plane) => {
-                    vec![made.planes.iter().take_while(|&&p| p != plane).count()]
-                }
-            };
-            let inputs: Vec<Vec<usize>> = node.inputs.iter().map(view).collect();
-            if node.op == Op::Combine(Combine::Concatenate) {
-                views.push(inputs.concat());
-                continue;
+impl<N: Number> Graph<N> {
+    /// Prepares a graph of a checked model, whose nodes have these shapes, as [`Plan::new`] says.
+    pub fn new(graph: &graph::Graph, shapes: &[Shape], after: u64) -> Self {
+        let numbers = graph.nodes.iter().filter_map(|node| match &node.op {
+            Op::Combine(codec_format::model::op::Combine::Concatenate) => None,
+            Op::Convolution(op) => {
+                let filter = Filter::of(op);
+                Some(Some((filter, N::weights(op, &filter))))
             }
-            views.push(vec![made.planes.len() + made.steps.len()]);
-            made.steps.push(Step {
-                op: Prepared::new(&node.op),
-                grid: shape.grid,
-                inputs,
-                replaced: None,
-            });
-            made.slots.push(made.tensors.len());
-            made.tensors.push(*shape);
+            _ => Some(None),
+        });
+        Graph {
+            plan: Plan::new(graph, shapes, after),
+            filters: numbers.collect(),
         }
-        made.output = views.pop().unwrap_or_default();
-        made.share();
-        made
+    }
+}
+
+/// All that a graph keeps.
+#[derive(Debug)]
+struct Store<N: Number, M: Memory> {
+    bins: usize,
+    /// Coded frames of the image so far.
+    frames: u64,
+    /// Where each slot's numbers and marks begin.
+    places: M::Of<[u64; 2]>,
+    numbers: M::Of<N>,
+    marks: M::Of<u8>,
+}
+
+impl<N: Number, M: Memory> Store<N, M> {
+    /// Takes a frame of a slot out of all that is kept, to write it.
+    fn writing<'a>(
+        &'a mut self,
+        slots: &'a [Slot],
+        at: usize,
+        frame: u64,
+    ) -> (Kept<'a, N>, Writing<'a, N>) {
+        let slot = &slots[at];
+        let width = slot.bins(self.bins);
+        let row = (frame % slot.rows as u64) as usize;
+        let [numbers, marks] = self.places[at].map(|place| place as usize);
+        let len = slot.channels * width;
+        let (others, numbers) = Split::new(&mut self.numbers, numbers + row * len, len);
+        let len = if slot.sparse { width } else { 0 };
+        let (other_marks, marks) = Split::new(&mut self.marks, marks + row * len, len);
+        let kept = Kept {
+            slots,
+            places: &self.places,
+            bins: self.bins,
+            frames: self.frames,
+            numbers: others,
+            marks: other_marks,
+        };
+        let out = Writing {
+            numbers,
+            marks,
+            width,
+        };
+        (kept, out)
+    }
+}
+
+/// What a graph has computed so far.
+#[derive(Debug)]
+pub(super) struct Run<N: Number, M: Memory> {
+    /// Coded frames that the steps may know of: those of the image, and at its end more outside it.
+    arrived: u64,
+    ended: bool,
+    /// Frames of every source that its readers may know of, those outside the image included.
+    ends: M::Of<u64>,
+    store: Store<N, M>,
+    scratch: Scratch<N, M>,
+}
+
+impl<N: Number, M: Memory> Run<N, M> {
+    /// Takes the memory for images of `bins`; [`Run::begin`] comes before anything else.
+    pub fn new(graph: &Graph<N>, bins: usize, memory: &mut M) -> Result<Self> {
+        let plan = &graph.plan;
+        let mut sizes = [0, 0];
+        for home in 0..plan.homes {
+            let slots = plan.slots.iter().filter(|slot| slot.home == home);
+            let most = slots.map(|slot| [slot.numbers(bins), slot.marks(bins)]);
+            let most = most.fold([0, 0], |a, b| [a[0].max(b[0]), a[1].max(b[1])]);
+            sizes = [sizes[0] + most[0], sizes[1] + most[1]];
+        }
+        let mut cells = 0;
+        let mut sparse = [0, 0];
+        for (step, filter) in plan.steps.iter().zip(&graph.filters) {
+            if let (Op::Convolution(op), Some((filter, _))) = (&step.op, filter) {
+                let slot = &plan.slots[step.slot];
+                let lines = filter.lines.div_ceil(N::LINES);
+                cells = cells.max(lines * filter.pitch(slot.bins(bins)));
+                if op.kind == ConvolutionKind::Sparse {
+                    let width = step.inputs[0]
+                        .slots
+                        .first()
+                        .map_or(0, |&slot| plan.slots[slot].bins(bins));
+                    sparse = [
+                        sparse[0].max(usize::from(op.kernel.frames) * width),
+                        sparse[1].max(width),
+                    ];
+                }
+            }
+        }
+        Ok(Run {
+            arrived: 0,
+            ended: false,
+            ends: memory.take(plan.planes.len() + plan.steps.len())?,
+            store: Store {
+                bins,
+                frames: 0,
+                places: memory.take(plan.slots.len())?,
+                numbers: memory.take(sizes[0])?,
+                marks: memory.take(sizes[1])?,
+            },
+            scratch: Scratch {
+                tile: memory.take(cells)?,
+                marks: memory.take(sparse[0])?,
+                columns: memory.take(sparse[1])?,
+                counts: memory.take(sparse[1])?,
+            },
+        })
     }
 
-    /// Lets outputs take the place of inputs that nothing else reads.
-    fn share(&mut self) {
-        let planes = self.planes.len();
-        let mut readers = vec![0; self.slots.len()];
-        let steps = self.steps.iter().flat_map(Step::sources);
-        for source in steps.chain(self.output.iter().copied()) {
-            readers[source] += 1;
+    /// Begins an image.
+    pub fn begin(&mut self, graph: &Graph<N>) {
+        let plan = &graph.plan;
+        (self.arrived, self.ended) = (0, false);
+        self.ends.fill(0);
+        self.store.frames = 0;
+        let bins = self.store.bins;
+        let mut next = [0, 0];
+        for home in 0..plan.homes {
+            let mut sizes = [0, 0];
+            for (slot, place) in plan.slots.iter().zip(self.store.places.iter_mut()) {
+                if slot.home == home {
+                    *place = next;
+                    let most = [slot.numbers(bins) as u64, slot.marks(bins) as u64];
+                    sizes = [sizes[0].max(most[0]), sizes[1].max(most[1])];
+                }
+            }
+            next = [next[0] + sizes[0], next[1] + sizes[1]];
         }
-        for (at, step) in self.steps.iter_mut().enumerate() {
-            let replaceable = |&input: &usize| match step.inputs.get(input).map(Vec::as_slice) {
-                Some(&[source]) => source >= planes && readers[source] == 1,
-                _ => false,
-            };
-            if let Some(input) = step.op.replaces().find(replaceable) {
-                let source = step.inputs.remove(input)[0];
-                step.replaced = Some(source);
-                self.slots[planes + at] = self.slots[source];
+    }
+
+    /// Takes the next coded frame: `fill` writes that of each plane in the plan's order: its number, where to, and (if it
+    /// is sparse) which pixels are observed.
+    pub fn push(&mut self, graph: &Graph<N>, mut fill: impl FnMut(usize, &mut [N], &mut [u8])) {
+        for plane in 0..graph.plan.planes.len() {
+            let frame = self.store.frames;
+            let (_, out) = self.store.writing(&graph.plan.slots, plane, frame);
+            fill(plane, out.numbers, out.marks);
+        }
+        self.store.frames += 1;
+        self.arrived = self.store.frames;
+        self.advance(graph);
+    }
+
+    /// Takes the end of the image.
+    pub fn end(&mut self) {
+        self.ended = true;
+    }
+
+    /// Computes more of what lies at the end of the image.
+    pub fn go_on(&mut self, graph: &Graph<N>) {
+        self.arrived += 1;
+        self.advance(graph);
+    }
+
+    /// Coded frames pushed.
+    pub fn pushed(&self) -> u64 {
+        self.store.frames
+    }
+
+    /// Frames of the output that are there, of all that have been pushed.
+    pub fn ready(&self, graph: &Graph<N>) -> u64 {
+        let all = points(graph.plan.shape.grid, self.store.frames);
+        let sources = graph.plan.output.sources.iter();
+        sources.fold(all, |end, &source| end.min(self.ends[source]))
+    }
+
+    /// One frame of one channel of the output, which is ready and not older than what is to be taken next.
+    pub fn output(&self, graph: &Graph<N>, channel: usize, frame: u64) -> &[N] {
+        let plan = &graph.plan;
+        let (at, channel) = plan.output.channels[channel];
+        let slot = &plan.slots[at];
+        let width = slot.bins(self.store.bins);
+        let row = (frame % slot.rows as u64) as usize * slot.channels + channel;
+        &self.store.numbers[self.store.places[at][0] as usize + row * width..][..width]
+    }
+
+    /// Computes what can be computed of the frames that have arrived.
+    fn advance(&mut self, graph: &Graph<N>) {
+        let planes = graph.plan.planes.len();
+        self.ends[..planes].fill(self.arrived);
+        for (at, step) in graph.plan.steps.iter().enumerate() {
+            let start = self.ends[planes + at];
+            let inside = points(step.grid, self.store.frames);
+            let mut end = step.frames(|source| self.ends[source], start);
+            if !self.ended {
+                end = end.min(inside.max(start));
+            }
+            self.ends[planes + at] = end;
+            self.compute(graph, step, at, start..end.min(inside));
+        }
+    }
+
+    fn compute(&mut self, graph: &Graph<N>, step: &Step, at: usize, frames: Range<u64>) {
+        for frame in frames {
+            let slots = &graph.plan.slots;
+            let (kept, mut out) = self.store.writing(slots, step.slot, frame);
+            match (&step.op, &graph.filters[at]) {
+                (Op::Convolution(op), Some((filter, weights))) => {
+                    let input = &step.inputs[0];
+                    self.scratch
+                        .convolve(op, filter, weights, &kept, input, frame, &mut out);
+                }
+                _ => op::run(step, &kept, frame, &mut out),
             }
         }
     }

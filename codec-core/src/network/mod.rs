@@ -1,16 +1,17 @@
 //! Inference of the networks a model holds: sparse image in, dense image out (Spec §8).
 //!
 //! [`Network`] and [`Analysis`] are what a model says, ready to run and shared by all who run it; [`Completion`] and
-//! [`Analyser`] are one at work on one image. Every output is a sum in a fixed order of f32 products, so the result is
-//! the same on every machine; see [`kernel`] for how that leaves room for wide registers.
+//! [`Analyser`] are one at work on one image, a coded frame at a time. Their numbers are whole ones of 16 bits or
+//! binary32, as the model says; both are computed in one defined way, so the result is the same on every machine.
 
 mod analysis;
 mod completion;
 mod graph;
-pub mod kernel;
+mod kernel;
+mod number;
 mod op;
-mod stream;
-mod tensor;
+mod plan;
+mod tensors;
 #[cfg(test)]
 mod tests;
 
@@ -20,11 +21,13 @@ pub use completion::Completion;
 use crate::error::{Error, Result};
 use crate::planes::Planes;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use codec_format::header::Header;
+use codec_format::memory::Heap;
 use codec_format::model::graph::Shape;
-use codec_format::model::{Model, Normalisation};
+use codec_format::model::{self, Arithmetic, Model, Normalisation};
 use graph::Graph;
-use ndarray::{Array2, Axis};
+use ndarray::Array2;
 
 /// A completion network ready to run.
 #[derive(Debug, Clone)]
@@ -33,9 +36,31 @@ pub struct Network {
     residual: bool,
     upsampling: usize,
     /// None where there is no network but the interpolation of its residual.
-    graph: Option<Graph>,
+    graph: Option<Kind>,
     context: usize,
     stride: usize,
+}
+
+/// A graph of either kind of numbers.
+#[derive(Debug, Clone)]
+enum Kind {
+    Real(Graph<f32>),
+    Whole(Graph<i16>),
+}
+
+impl Kind {
+    /// Prepares a graph of a model; its output waits for `after` more coded frames.
+    fn of(
+        arithmetic: Arithmetic,
+        graph: &model::graph::Graph,
+        shapes: &[Shape],
+        after: u64,
+    ) -> Self {
+        match arithmetic {
+            Arithmetic::Real => Kind::Real(Graph::new(graph, shapes, after)),
+            Arithmetic::Whole => Kind::Whole(Graph::new(graph, shapes, after)),
+        }
+    }
 }
 
 impl Network {
@@ -67,7 +92,12 @@ impl Network {
             normalisation: model.normalisation,
             residual: model.residual,
             upsampling,
-            graph: Some(Graph::new(&model.completion, shapes)),
+            graph: Some(Kind::of(
+                model.arithmetic,
+                &model.completion,
+                shapes,
+                looks_ahead(model.residual, upsampling),
+            )),
             context: reach
                 .behind
                 .max(reach.ahead)
@@ -117,16 +147,39 @@ impl Network {
         self.stride
     }
 
-    /// Completes a whole image: planes of frames x bins in, `frames * upsampling` x bins out, both in dB above
-    /// the origin.
+    /// Completes a whole image: planes of frames x bins in, `frames * upsampling` x bins out, both in dB above the origin.
+    /// Levels are rounded to whole numbers of 1/16 dB on their way in, and come out as such.
     #[must_use]
     pub fn run(self: &Arc<Self>, planes: &Planes) -> Array2<f32> {
-        let mut completion = Completion::new(self.clone());
-        let mut out = completion.push(planes);
-        // Both have the image's bins, so appending cannot fail.
-        let _ = out.append(Axis(0), completion.finish().view());
+        let (frames, bins) = planes.image.dim();
+        let mut out = Array2::zeros((frames * self.upsampling, bins));
+        // The heap without a limit has enough.
+        let Ok(mut completion) = Completion::new(self, bins, &mut Heap::new(u64::MAX)) else {
+            return out;
+        };
+        completion.reset();
+        let mut levels = Vec::with_capacity(out.len());
+        completion.push_planes(planes, &mut levels);
+        completion.finish();
+        completion.take(&mut levels);
+        out.iter_mut().zip(levels).for_each(|(y, x)| *y = x);
         out
     }
+}
+
+/// Units of levels in a dB, and the lowest and highest level.
+const PER_DB: f32 = model::PER_DB;
+const LOWEST: i16 = -8192;
+const HIGHEST: i16 = 8191;
+
+/// The level nearest to `x` dB.
+fn level(x: f32) -> i16 {
+    (libm::floorf(x * PER_DB + 0.5) as i16).clamp(LOWEST, HIGHEST)
+}
+
+/// Coded frames that must have come after a dense one's own: interpolation looks one ahead.
+fn looks_ahead(residual: bool, upsampling: usize) -> u64 {
+    u64::from(residual && upsampling > 1)
 }
 
 /// Coded frames from one point of the coarsest of these grids to the next, at least one.

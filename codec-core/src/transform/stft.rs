@@ -1,4 +1,4 @@
-//! The short-time Fourier transform on which images are coded and sound is rebuilt (Spec §9.1).
+//! The short-time Fourier transform on which images are coded. The decoder's own is [`lanes`](super::lanes) (Spec §9.1).
 //!
 //! Frames are centred: frame `t` is centred on sample `t * hop`, and samples outside the signal are
 //! zero. The transform is not normalised: a full-scale sine reaches `sum(window) / 2`.
@@ -58,18 +58,6 @@ impl Transform {
         usize::from(self.stft.hop)
     }
 
-    /// The window's shape.
-    #[must_use]
-    pub fn window(&self) -> WindowKind {
-        self.stft.window
-    }
-
-    /// Samples of the window, at most the transform's.
-    #[must_use]
-    pub fn window_length(&self) -> usize {
-        usize::from(self.stft.window_length)
-    }
-
     /// Spectra of `frames` frames of `signal`, whose sample 0 lies at position `origin`: frame `t` covers
     /// positions `(first + t) * hop - n_fft / 2 ..`. Returns frames x bins.
     #[must_use]
@@ -94,7 +82,7 @@ impl Transform {
 
     /// As [`Transform::spectra`], into `out` (frames x bins, flat); frame 0 starts at index `start` of the
     /// signal, which may lie outside it. `packed` is scratch of `n_fft` values.
-    pub(crate) fn spectra_into(
+    fn spectra_into(
         &self,
         signal: &[f32],
         start: i64,
@@ -163,7 +151,7 @@ impl Transform {
 
     /// Adds the windowed inverse transforms of `spectra` (frames x bins, flat) to `sum`, frame 0 at index
     /// `start` and one every hop; what falls outside `sum` is dropped. `packed` is scratch of `n_fft`.
-    pub(crate) fn overlap_add(
+    fn overlap_add(
         &self,
         spectra: &[Complex32],
         start: i64,
@@ -201,7 +189,7 @@ impl Transform {
     }
 
     /// Sum of squared windows over `frames` frames, frame 0 at index `start` of `weight`.
-    pub(crate) fn overlap_weight(&self, frames: usize, start: i64, weight: &mut [f32]) {
+    fn overlap_weight(&self, frames: usize, start: i64, weight: &mut [f32]) {
         for t in 0..frames {
             self.add_frame(start + (t * self.hop()) as i64, weight, |i| self.window[i]);
         }

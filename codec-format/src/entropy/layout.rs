@@ -35,8 +35,8 @@ macro_rules! sites {
                 const SIZES: [usize; $n] = $sizes;
                 const SETS: [usize; MIXERS] = $sets;
                 const FIRST: usize = super::$before::END_WEIGHT;
-                const INPUTS: usize = $n + $f;
-                pub(super) const SITE: Site<$n, $f> = Site {
+                pub(super) const INPUTS: usize = ($n as usize + $f).next_multiple_of(4);
+                pub(super) const SITE: Site<$n, $f, INPUTS> = Site {
                     slots: place(super::$before::END_SLOT, SIZES),
                     sets: [FIRST, FIRST + SETS[0] * INPUTS, FIRST + (SETS[0] + SETS[1]) * INPUTS],
                 };
@@ -44,12 +44,29 @@ macro_rules! sites {
                 pub(super) const END_WEIGHT: usize = SITE.sets[2] + SETS[2] * INPUTS;
             }
             $(#[$doc])*
-            pub(crate) const $name: Site<$n, $f> = $module::SITE;
+            pub(crate) const $name: Site<$n, $f, { $module::INPUTS }> = $module::SITE;
         )*
-        /// Of every site: first weight, first weight of the next site, slots, inputs.
-        pub(crate) const WEIGHT_RUNS: &[(usize, usize, usize, usize)] =
-            &[$( ($module::SITE.sets[0], $module::END_WEIGHT, $n, $n + $f) ),*];
+        /// The weights of every site.
+        pub(crate) const WEIGHT_RUNS: &[WeightRun] = &[$( WeightRun {
+            first: $module::SITE.sets[0],
+            end: $module::END_WEIGHT,
+            slots: $n,
+            used: $n + $f,
+            inputs: $module::INPUTS,
+        } ),*];
     };
+}
+
+/// The weights of a site, one set after the other.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WeightRun {
+    /// The first, and the first of the next site.
+    pub(crate) first: usize,
+    pub(crate) end: usize,
+    /// Inputs that are slots, those and features, and with what fills up a set.
+    pub(crate) slots: usize,
+    pub(crate) used: usize,
+    pub(crate) inputs: usize,
 }
 
 mod start {
@@ -94,7 +111,17 @@ pub(crate) fn extent(header: &Header) -> (usize, usize) {
 
 /// Slots that start from the priors.
 pub(crate) const TRAINED_SLOTS: usize = coefficient::END_SLOT;
+/// Sites whose slots and weights start from the priors, the first ones.
+pub(crate) const TRAINED_SITES: usize = 5;
 /// Weights that start from the priors.
-pub(crate) const TRAINED_WEIGHTS: usize = coefficient::END_WEIGHT;
+pub(crate) const TRAINED_WEIGHTS: usize = {
+    let (mut count, mut site) = (0, 0);
+    while site < TRAINED_SITES {
+        let run = WEIGHT_RUNS[site];
+        count += (run.end - run.first) / run.inputs * run.used;
+        site += 1;
+    }
+    count
+};
 /// Slots and weights of all sites.
 pub(crate) const ALL: (usize, usize) = (phase::END_SLOT, phase::END_WEIGHT);

@@ -8,67 +8,65 @@ pub(crate) const LIMIT: i32 = 2816;
 /// `floor(2^32 exp(-1/256))`.
 const DECAY: u64 = 4_278_222_805;
 
-const SIDE: usize = LIMIT as usize + 1;
+/// Logits from -[`LIMIT`] to [`LIMIT`].
+const LOGITS: usize = 2 * LIMIT as usize + 1;
 
-/// `SQUASH[x] = floor(2^48 / (2^32 + e[x]))` for x >= 0, with `e[0] = 2^32` and
-/// `e[x + 1] = floor(e[x] * DECAY / 2^32)`; at most 65535.
-static SQUASH: [u16; SIDE] = squash_table();
-/// Logits of probabilities up to 1/2: below 2048 one entry each, above one for every 16.
-static STRETCH_FINE: [i16; 2048] = stretch_table(0);
-static STRETCH_COARSE: [i16; 2049] = stretch_table(4);
+/// The probability of every logit, the lowest first. For x >= 0 it is `floor(2^48 / (2^32 + e[x]))` with `e[0] = 2^32` and
+/// `e[x + 1] = floor(e[x] * DECAY / 2^32)`, at most 65535; for others what that of `-x` leaves of 65536.
+static SQUASH: [u16; LOGITS] = squash_table();
 
-const fn squash_table() -> [u16; SIDE] {
-    let mut table = [0; SIDE];
+/// Probabilities below are told apart one by one, the others by 16.
+const FINE: usize = 2048;
+const STRETCHES: usize = FINE + (32768 - FINE) / 16 + 1;
+/// Logits of probabilities up to 1/2: below [`FINE`] one entry each, above one for every 16.
+static STRETCH: [i16; STRETCHES] = stretch_table();
+
+const fn squash_table() -> [u16; LOGITS] {
+    let mut table = [0; LOGITS];
     let mut e: u64 = 1 << 32;
     let mut x = 0;
-    while x < SIDE {
-        table[x] = ((1u64 << 48) / ((1u64 << 32) + e)) as u16;
+    while x <= LIMIT as usize {
+        let p = (1u64 << 48) / ((1u64 << 32) + e);
+        table[LIMIT as usize + x] = p as u16;
+        table[LIMIT as usize - x] = (65536 - p) as u16;
         e = (e * DECAY) >> 32;
         x += 1;
     }
     table
 }
 
-/// For every `p = i << shift` up to 1/2 the smallest logit whose squashed value reaches it.
-const fn stretch_table<const N: usize>(shift: u32) -> [i16; N] {
+/// For every probability that has an entry the smallest logit whose squashed value reaches it.
+const fn stretch_table() -> [i16; STRETCHES] {
     let squash = squash_table();
-    let mut table = [0; N];
-    let mut x = -LIMIT;
+    let mut table = [0; STRETCHES];
+    let mut x = 0;
     let mut i = 0;
-    while i < N {
-        while x < 0 && 65536 - (squash[(-x) as usize] as u32) < (i as u32) << shift {
+    while i < table.len() {
+        let p = if i < FINE { i } else { FINE + (i - FINE) * 16 };
+        while x < LIMIT as usize && (squash[x] as usize) < p {
             x += 1;
         }
-        table[i] = x as i16;
+        table[i] = (x as i32 - LIMIT) as i16;
         i += 1;
     }
     table
 }
 
 /// The probability, in 1/65536 and within 1..=65535, of a logit.
+#[inline]
 pub(crate) fn squash(x: i32) -> u32 {
-    let x = x.clamp(-LIMIT, LIMIT);
-    let p = u32::from(SQUASH[x.unsigned_abs() as usize]);
-    if x < 0 {
-        65536 - p
-    } else {
-        p
-    }
+    u32::from(SQUASH[(x + LIMIT).clamp(0, 2 * LIMIT) as usize])
 }
 
-/// The logit of a probability in 1/65536.
+/// The logit of a probability in 1/65536, below one; none is as the least.
+#[inline]
 pub(crate) fn stretch(p: u32) -> i32 {
-    let small = p.min(65536 - p) as usize;
-    let x = if small < 2048 {
-        STRETCH_FINE[small]
-    } else {
-        STRETCH_COARSE[small >> 4]
-    };
-    if p > 32768 {
-        -i32::from(x)
-    } else {
-        i32::from(x)
-    }
+    // Logits of p and 1 - p differ in their sign alone: all ones if it is to be changed.
+    let sign = -((p >> 15) as i32);
+    let small = ((p as i32 ^ sign) - sign) as usize & 0xffff;
+    let coarse = FINE - FINE / 16 + small / 16;
+    let x = i32::from(STRETCH[if small < FINE { small } else { coarse }]);
+    (x ^ sign) - sign
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The trained start of a segment's state (Spec §5.6).
 
 use super::bank::BankBuffers;
-use super::layout::{TRAINED_SLOTS, TRAINED_WEIGHTS, WEIGHT_RUNS};
+use super::layout::{TRAINED_SITES, TRAINED_SLOTS, TRAINED_WEIGHTS, WEIGHT_RUNS};
 use super::logistic::{squash, stretch};
 use crate::memory::Memory;
 use alloc::vec::Vec;
@@ -28,20 +28,23 @@ impl<M: Memory> BankBuffers<M> {
         for (slot, word) in self.slots.iter_mut().zip(slots.chunks_exact(2)) {
             *slot = slot_of(u16::from_le_bytes([word[0], word[1]]));
         }
-        for &(first, end, slots, inputs) in WEIGHT_RUNS {
-            let share = if slots == 1 {
+        let mut words = weights.chunks_exact(2);
+        for run in WEIGHT_RUNS {
+            let share = if run.slots == 1 {
                 1 << 16
             } else {
-                (5 << 14) / slots as i32
+                (5 << 14) / run.slots as i32
             };
-            let end = end.min(self.weights.len());
-            for set in self.weights[first.min(end)..end].chunks_mut(inputs) {
+            let Some(sets) = self.weights.get_mut(run.first..run.end) else {
+                break;
+            };
+            for set in sets.chunks_exact_mut(run.inputs) {
                 set.fill(0);
-                set[..slots].fill(share);
+                set[..run.slots].fill(share);
+                for (weight, word) in set[..run.used].iter_mut().zip(&mut words) {
+                    *weight = i32::from(i16::from_le_bytes([word[0], word[1]])) << 4;
+                }
             }
-        }
-        for (weight, word) in self.weights.iter_mut().zip(weights.chunks_exact(2)) {
-            *weight = i32::from(i16::from_le_bytes([word[0], word[1]])) << 4;
         }
     }
 }
@@ -54,7 +57,7 @@ fn slot_of(word: u16) -> u32 {
 
 /// The nearest table entry to a slot.
 fn word_of(slot: u32) -> u16 {
-    let logit = stretch((slot >> 16).max(1)) / 2;
+    let logit = stretch(slot >> 16) / 2;
     let count = slot & 1023;
     let confidence = COUNTS.iter().rposition(|&c| c <= count).unwrap_or(0);
     (logit << 4) as u16 & 0xfff0 | confidence as u16
@@ -65,8 +68,11 @@ pub(crate) fn table<M: Memory>(bank: &BankBuffers<M>) -> Vec<u8> {
     let slots = bank.slots[..TRAINED_SLOTS]
         .iter()
         .map(|&slot| word_of(slot));
-    let weights = bank.weights[..TRAINED_WEIGHTS]
-        .iter()
-        .map(|&w| ((w + 8) >> 4).clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as u16);
+    let sets = WEIGHT_RUNS[..TRAINED_SITES].iter().flat_map(|run| {
+        let sets = bank.weights[run.first..run.end].chunks_exact(run.inputs);
+        sets.flat_map(|set| &set[..run.used])
+    });
+    let weights =
+        sets.map(|&w| ((w + 8) >> 4).clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as u16);
     slots.chain(weights).flat_map(u16::to_le_bytes).collect()
 }

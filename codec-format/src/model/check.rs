@@ -2,7 +2,7 @@
 
 use super::graph::{Graph, Grid, Operand, Plane, Shape};
 use super::op::{rule, Op};
-use super::{Model, Normalisation, Parts};
+use super::{Arithmetic, Model, Normalisation, Parts};
 use crate::error::Result;
 use crate::limits::{check, Limits};
 use alloc::vec::Vec;
@@ -28,6 +28,21 @@ impl Model {
         rule(
             offset.is_finite() && scale.is_finite() && scale > 0.0,
             "normalisation",
+        )?;
+        let whole = parts.arithmetic == Arithmetic::Whole;
+        rule(
+            !whole || parts.normalisation.whole().is_some(),
+            "normalisation that is no whole number of 1/16 dB",
+        )?;
+        let mut nodes =
+            (parts.completion.nodes.iter()).chain(parts.analysis.iter().flat_map(|g| &g.nodes));
+        rule(
+            nodes.all(|node| {
+                node.op
+                    .arithmetic()
+                    .is_none_or(|kind| kind == parts.arithmetic)
+            }),
+            "numbers of another kind than the model's",
         )?;
         let completion = graph(&parts.completion, limits, |plane| plane != Plane::Levels)?;
         let analysis = match &parts.analysis {

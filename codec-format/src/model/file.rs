@@ -1,8 +1,8 @@
 //! Model files: networks as bytes (Spec §7).
 
 use super::graph::{Graph, Node, Operand, Plane};
-use super::op::{Budget, Op};
-use super::{Model, Normalisation, Parts, WeightCoding};
+use super::op::{unsupported, Budget, Op};
+use super::{Arithmetic, Model, Normalisation, Parts, WeightCoding};
 use crate::bytes::{put_varint, Cursor};
 use crate::chunk::{
     describe, put_chunk, span_at, ANCILLARY, MEND, MHDR, MMET, MODEL_SIGNATURE, NODE,
@@ -40,8 +40,19 @@ impl Model {
         body.push(VERSION);
         put_varint(&mut body, u64::from(self.rate));
         self.stft.write(&mut body);
-        body.extend_from_slice(&self.normalisation.offset.to_le_bytes());
-        body.extend_from_slice(&self.normalisation.scale.to_le_bytes());
+        let Normalisation { offset, scale } = self.normalisation;
+        match (self.arithmetic, self.normalisation.whole()) {
+            (Arithmetic::Whole, Some((offset, one))) => {
+                body.push(1);
+                body.extend_from_slice(&offset.to_le_bytes());
+                body.extend_from_slice(&one.to_le_bytes());
+            }
+            _ => {
+                body.push(0);
+                body.extend_from_slice(&offset.to_le_bytes());
+                body.extend_from_slice(&scale.to_le_bytes());
+            }
+        }
         body.push(u8::from(self.residual));
         body.extend_from_slice(&[self.completion.nodes.len() as u8, analysis.len() as u8]);
         put_chunk(&mut file, MHDR, &body);
@@ -179,9 +190,19 @@ impl Reading {
         }
         let rate = cursor.varint_up_to(u64::from(u32::MAX), "model sample rate")? as u32;
         let stft = Stft::read(&mut cursor)?;
-        let normalisation = Normalisation {
-            offset: float(&mut cursor, "offset")?,
-            scale: float(&mut cursor, "scale")?,
+        let at = cursor.at();
+        let (arithmetic, normalisation) = match cursor.byte("arithmetic")? {
+            0 => {
+                let mut float = |what| cursor.array(what).map(f32::from_le_bytes);
+                let (offset, scale) = (float("offset")?, float("scale")?);
+                (Arithmetic::Real, Normalisation { offset, scale })
+            }
+            1 => {
+                let mut whole = |what| cursor.array(what).map(i16::from_le_bytes);
+                let (offset, one) = (whole("offset")?, whole("one")?);
+                (Arithmetic::Whole, Normalisation::of_whole(offset, one))
+            }
+            kind => return Err(unsupported("arithmetic", kind, at)),
         };
         let at = cursor.at();
         let residual = match cursor.byte("residual flag")? {
@@ -208,6 +229,7 @@ impl Reading {
             parts: Parts {
                 rate,
                 stft,
+                arithmetic,
                 normalisation,
                 residual,
                 completion: Graph::default(),
@@ -293,9 +315,4 @@ fn read_node(body: &[u8], budget: &mut Budget<'_>) -> Result<Node> {
     let op = Op::read(code, &mut cursor, budget)?;
     cursor.end("end of node")?;
     Ok(Node { op, inputs })
-}
-
-fn float(cursor: &mut Cursor<'_>, what: &'static str) -> Result<f32> {
-    let raw = cursor.take(4, what)?;
-    Ok(f32::from_le_bytes([raw[0], raw[1], raw[2], raw[3]]))
 }

@@ -15,7 +15,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Deref;
 use graph::{Graph, Shape};
-pub use reach::{Reach, BLOCK};
+pub use reach::Reach;
 
 /// A completion network, all it takes to use it, and perhaps an analysis network for the encoder.
 ///
@@ -35,6 +35,8 @@ pub struct Parts {
     pub rate: u32,
     /// The coded grid the network expects.
     pub stft: Stft,
+    /// What the numbers of the networks are.
+    pub arithmetic: Arithmetic,
     /// How levels enter the networks.
     pub normalisation: Normalisation,
     /// Whether the output is a correction to the layered image, interpolated linearly in time, rather
@@ -49,7 +51,20 @@ pub struct Parts {
     pub metadata: Vec<(String, String)>,
 }
 
-/// A level of `x` dB above the origin enters as `(x - offset) / scale`; outputs leave the other way.
+/// What the numbers of a network are: all of one kind in a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Arithmetic {
+    /// IEEE binary32.
+    Real,
+    /// Whole numbers of 16 bits, in units of 1/16 dB; sums of 32 bits that cannot overflow.
+    Whole,
+}
+
+/// Units of whole-number networks in a dB.
+pub const PER_DB: f32 = 16.0;
+
+/// A level of `x` dB above the origin enters as `(x - offset) / scale`; outputs leave the other way. In whole-number
+/// networks it enters as `16 (x - offset)`, and the mask's one as `16 scale`: there everything is in 1/16 dB.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Normalisation {
     /// dB above the origin that map to zero.
@@ -58,7 +73,29 @@ pub struct Normalisation {
     pub scale: f32,
 }
 
-/// How weights are stored in a model file.
+impl Normalisation {
+    /// Offset and scale as whole-number networks have them, in 1/16 dB: what maps to zero, and what a kept pixel of the
+    /// mask is. `None` if they are no whole numbers of 16 bits.
+    #[must_use]
+    pub fn whole(&self) -> Option<(i16, i16)> {
+        let whole = |x: f32| {
+            let units = x * PER_DB;
+            (f32::from(units as i16) == units).then_some(units as i16)
+        };
+        Some((whole(self.offset)?, whole(self.scale)?))
+    }
+
+    /// Offset and scale of these numbers of 1/16 dB.
+    #[must_use]
+    pub fn of_whole(offset: i16, one: i16) -> Self {
+        Normalisation {
+            offset: f32::from(offset) / PER_DB,
+            scale: f32::from(one) / PER_DB,
+        }
+    }
+}
+
+/// How binary32 weights are stored in a model file. Whole ones are stored as they are, in as few bytes as hold them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WeightCoding {
     /// IEEE binary32.

@@ -3,9 +3,6 @@
 use super::graph::{Graph, Operand, Shape};
 use alloc::vec::Vec;
 
-/// Coded frames that a network takes at a time: what [`Reach::held`] allows for.
-pub const BLOCK: usize = 16;
-
 /// Parts of a coded frame in which times are counted here: the finest grid's.
 const PARTS: i64 = 8;
 
@@ -16,8 +13,8 @@ pub struct Reach {
     pub behind: usize,
     /// Coded frames that must have come after an output's own before it can be computed.
     pub ahead: usize,
-    /// Numbers held for each bin of the coded grid: of every node's output those that others still wait for, and a block
-    /// of [`BLOCK`] coded frames more.
+    /// Numbers held for each bin of the coded grid: of every node's output those that others still wait for, and one
+    /// frame more.
     pub held: u64,
 }
 
@@ -47,6 +44,8 @@ impl Graph {
             let window = node.op.window(0);
             let mut this = Times {
                 step,
+                // A coarse frame may be known before the last of those it stands for.
+                lag: (i64::MIN, 0),
                 ..Times::default()
             };
             let of = |operand: &Operand| match *operand {
@@ -74,7 +73,7 @@ impl Graph {
                 }
             }
             times.push(this);
-            held.push(step);
+            held.push(this.lag.1 - this.lag.0 + step);
         }
         let last = times.last().copied().unwrap_or_default();
         let numbers = times
@@ -82,8 +81,8 @@ impl Graph {
             .zip(shapes)
             .zip(held)
             .map(|((times, shape), held)| {
-                let frames =
-                    (held as u64 + BLOCK as u64 * PARTS as u64).div_ceil(times.step as u64);
+                let frames = (held + PARTS) as u64;
+                let frames = frames.div_ceil(times.step as u64) + 1;
                 (frames * u64::from(shape.channels)).div_ceil(1 << shape.grid.bins)
             });
         let frames = |parts: i64| (parts.max(0) as u64).div_ceil(PARTS as u64) as usize;

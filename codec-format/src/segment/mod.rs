@@ -8,6 +8,7 @@ mod decoder;
 mod lattice;
 mod number;
 mod packed;
+mod past;
 mod phases;
 mod ridge;
 mod runs;

@@ -10,10 +10,10 @@ const LONGEST_WALK: u32 = 24;
 /// Codes `value`, 0..=255, around `guess`. `contexts` names the context of every input.
 /// Returns what was coded; a decoder may return more than 255 on a stream no encoder writes.
 #[allow(clippy::too_many_arguments)]
-pub(crate) fn code_number<C: BitCoder, const N: usize, const F: usize>(
+pub(crate) fn code_number<C: BitCoder, const N: usize, const F: usize, const I: usize>(
     bank: &mut Bank<'_>,
     coder: &mut C,
-    site: &Site<N, F>,
+    site: &Site<N, F, I>,
     contexts: &[usize; N],
     estimates: &[Option<i32>; F],
     sets: [usize; 2],
@@ -25,10 +25,10 @@ pub(crate) fn code_number<C: BitCoder, const N: usize, const F: usize>(
         // How far each estimate lies beyond the border between the answers; `at` is what lies below.
         let border = 16 * at as i32 + 8;
         let sign = if node >= 9 { -1 } else { 1 };
-        let mut features = [0; F];
+        let mut features = [0i16; F];
         for (feature, estimate) in features.iter_mut().zip(estimates) {
             if let Some(x) = *estimate {
-                *feature = (sign * (x - border) * 16).clamp(-1023, 1023);
+                *feature = (sign * (x - border) * 16).clamp(-1023, 1023) as i16;
             }
         }
         let mut places = *contexts;

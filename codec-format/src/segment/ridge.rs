@@ -1,6 +1,7 @@
 //! The ridge layer: thresholds, positions and values, frame by frame (Spec §6.3.1, §6.3.2).
 
 use super::number::code_number;
+use super::past::{feature, Known, Past};
 use crate::entropy::bank::Bank;
 use crate::entropy::layout::{MASK, THRESHOLD, VALUE};
 use crate::entropy::range::{BitCoder, Layer};
@@ -8,7 +9,7 @@ use crate::error::Result;
 use crate::memory::Memory;
 
 /// Zeros on either side of a frame, so that neighbours need no bounds checks.
-const PAD: usize = 16;
+pub(super) const PAD: usize = 16;
 
 /// The first frame has no threshold to start from: about the middle of speech at steps of 2 dB.
 const FIRST_THRESHOLD: i32 = 20;
@@ -26,6 +27,12 @@ struct Peaks {
 }
 
 impl Peaks {
+    /// Bins between the last two ridges, at most 15.
+    #[inline]
+    fn spacing(&self) -> usize {
+        (self.last - self.before).min(15)
+    }
+
     /// Takes note of a kept pixel of bin `k`, whose run it begins if `fresh`.
     fn note(&mut self, k: usize, kept: u16, fresh: bool, kept_before: &[u16]) {
         if fresh {
@@ -63,19 +70,38 @@ pub(crate) struct Ridge<M: Memory> {
     /// Likewise the level above the origin in 1/8 dB: of kept pixels the decoded one, else the background's, but no more
     /// than the threshold.
     level: M::Of<i32>,
+    past: Past<M>,
     /// Threshold index of each.
     thresholds: [i32; 3],
     /// Frames coded.
     frame: usize,
 }
 
-/// Sixteen classes of a level difference in 1/8 dB (Spec §6.3.2).
-fn class(x: i32) -> usize {
+/// Sixteen classes of a level difference in 1/8 dB (Spec §6.3.2): by how many edges it does not lie below.
+#[inline]
+pub(super) fn class(x: i32) -> usize {
+    usize::from(CLASSES[(x - LEAST).clamp(0, CLASSES.len() as i32 - 1) as usize])
+}
+
+/// One below the first edge, whose class is 0.
+const LEAST: i32 = -129;
+
+/// The class of every difference from [`LEAST`] to the last edge.
+static CLASSES: [u8; 306] = {
     const EDGES: [i32; 15] = [
         -128, -96, -72, -48, -32, -16, -4, 8, 20, 32, 48, 72, 96, 128, 176,
     ];
-    EDGES.iter().filter(|&&edge| x >= edge).count()
-}
+    let mut classes = [0; 306];
+    let (mut n, mut class) = (0, 0);
+    while n < classes.len() {
+        while class < EDGES.len() && n as i32 + LEAST >= EDGES[class] {
+            class += 1;
+        }
+        classes[n] = class as u8;
+        n += 1;
+    }
+    classes
+};
 
 /// Numbers side by side, the first lowest; each comes with its width in bits.
 fn pack<const N: usize>(parts: [(usize, u32); N]) -> usize {
@@ -83,6 +109,13 @@ fn pack<const N: usize>(parts: [(usize, u32); N]) -> usize {
         .iter()
         .rev()
         .fold(0, |packed, &(value, width)| packed << width | value)
+}
+
+/// `N` numbers one after the other.
+#[inline]
+fn run<T: Copy, const N: usize>(numbers: &[T], first: usize) -> [T; N] {
+    let numbers = &numbers[first..first + N];
+    core::array::from_fn(|n| numbers[n])
 }
 
 fn flag(kept: u16) -> usize {
@@ -111,6 +144,7 @@ impl<M: Memory> Ridge<M> {
             step: i32::from(step),
             kept: memory.take(3 * stride)?,
             level: memory.take(3 * stride)?,
+            past: Past::new(bins, memory)?,
             thresholds: [0; 3],
             frame: 0,
         })
@@ -199,14 +233,27 @@ impl<M: Memory> Ridge<M> {
         }
         let change = (self.thresholds[0] - self.thresholds[1]).clamp(-3, 3) + 3;
         let change = if first { 7 } else { change as usize };
+        let (before, older) = (stride..2 * stride, 2 * stride..3 * stride);
+        self.past.look(Known {
+            kept: [&self.kept[before.clone()], &self.kept[older.clone()]],
+            level: [&self.level[before.clone()], &self.level[older]],
+            background,
+            zones,
+            floor,
+            change,
+        });
         let mut peaks = Peaks::default();
         for (level, &ground) in self.level[PAD..].iter_mut().zip(&background[..self.first]) {
             *level = ground.min(floor);
         }
         for k in self.first..self.bins {
-            let ground = background[k] - floor;
-            let zone = usize::from(zones[k]);
-            let kept = self.code_pixel(bank, coder, row[k], k, zone, ground, change, &peaks);
+            let mut kept = row[k];
+            coder.enter(Layer::Mask);
+            if self.code_mask(bank, coder, kept != 0, k, floor, &peaks) {
+                kept = self.code_value(bank, coder, kept, k, background[k] - floor, &peaks);
+            } else {
+                kept = 0;
+            }
             row[k] = kept;
             let i = k + PAD;
             self.kept[i] = kept;
@@ -217,124 +264,113 @@ impl<M: Memory> Ridge<M> {
             };
             if kept != 0 {
                 let fresh = self.kept[i - 1] == 0;
-                peaks.note(k, kept, fresh, &self.kept[stride..2 * stride]);
+                peaks.note(k, kept, fresh, &self.kept[before.clone()]);
             }
         }
         self.frame += 1;
     }
 
-    /// Codes bin `k`: value + 1 if it is kept, else 0. `ground` is the background above the
-    /// threshold in 1/8 dB, `change` the class of the threshold's change.
-    #[allow(clippy::too_many_arguments)]
+    /// Codes whether bin `k` is kept.
     #[inline]
-    fn code_pixel<C: BitCoder>(
+    fn code_mask<C: BitCoder>(
+        &self,
+        bank: &mut Bank<'_>,
+        coder: &mut C,
+        keep: bool,
+        k: usize,
+        floor: i32,
+        peaks: &Peaks,
+    ) -> bool {
+        let (i, past) = (k + PAD, &self.past);
+        let place = usize::from(past.places[k]);
+        let first = usize::from(self.frame == 0);
+        // a, b, c: below in this frame; l, u, d: the frame before, here, above and below; ll: two before.
+        let [c, b, a] = run(&self.kept, i - 3).map(flag);
+        let [l, u, d, ll] = [5, 6, 7, 8].map(|bit| place >> bit & 1);
+        let [xb, xa] = run(&self.level, i - 2).map(|level| level - floor);
+        let [xd, xl, xu] = run(&self.level, self.stride + i - 1).map(|level| level - floor);
+        let xll = self.level[2 * self.stride + i] - floor;
+        // The same place of the ridge pattern in the frame before, and one ridge further down.
+        let aligned = (i as i32 - peaks.shift) as usize;
+        let off = (k - peaks.last).min(15);
+        let spacing = peaks.spacing();
+        let harmonic = if spacing > 1 {
+            self.level[i - spacing] - floor
+        } else {
+            0
+        };
+        // Estimates of the level above the threshold.
+        let plane = xa + xl - xd;
+        let blend = (6 * xa + 4 * xl + 3 * xu + 2 * xd + xll) / 16;
+        let fine = ((blend + 160) / 8).clamp(0, 63) as usize;
+        let half = |halves: &[u8], i: usize| usize::from(halves[i]);
+        let (ground, below) = (half(&past.grounds, k), class(xa) / 2);
+        let ab = a << 7 | b << 9;
+        let contexts = [
+            place | a << 4 | b << 9,
+            half(&past.halves, i) | below << 3 | (place & 0x1c0) | b << 9,
+            class(plane) | ground << 4 | l << 8 | ab,
+            off | spacing << 4 | a << 8 | l << 9 | (u | d) << 10,
+            usize::from(past.times[k]) | a << 10,
+            fine | ground << 6 | a << 9 | b << 10,
+            half(&past.fars, k)
+                | half(&past.halves, aligned) << 4
+                | l << 8
+                | c << 9
+                | a << 7
+                | b << 10,
+        ];
+        let [before_dd, before_d, before_l, before_u, before_uu] = run(&past.before, i - 2);
+        let features = [
+            256,
+            before_l,
+            feature(xa),
+            before_u,
+            before_d,
+            past.older[k],
+            past.ground[k],
+            past.before[aligned],
+            feature(harmonic),
+            before_uu,
+            before_dd,
+            feature(xb),
+        ];
+        let sets = [
+            a | l << 1 | u << 2 | d << 3 | ll << 4 | first << 5,
+            (place & 15) | a << 4 | b << 5,
+            off | (spacing / 2) << 4,
+        ];
+        bank.code(coder, &MASK, &contexts, &features, sets, u32::from(keep)) != 0
+    }
+
+    /// Codes the value of bin `k`, which is kept: returns value + 1. `ground` is the background above the threshold in
+    /// 1/8 dB.
+    fn code_value<C: BitCoder>(
         &self,
         bank: &mut Bank<'_>,
         coder: &mut C,
         pixel: u16,
         k: usize,
-        zone: usize,
         ground: i32,
-        change: usize,
         peaks: &Peaks,
     ) -> u16 {
-        let stride = self.stride;
-        let (current, before) = (&self.kept[..stride], &self.kept[stride..2 * stride]);
-        let older = &self.kept[2 * stride..];
-        let level = &self.level;
         let (i, floor, step) = (k + PAD, self.floor(), self.step);
-        let first = usize::from(self.frame == 0);
-        // a, b, c: below in this frame; l, u, d: the frame before, here, above and below; ll: two before.
-        let (a, b, c) = (
-            flag(current[i - 1]),
-            flag(current[i - 2]),
-            flag(current[i - 3]),
-        );
-        let (l, u, d) = (flag(before[i]), flag(before[i + 1]), flag(before[i - 1]));
-        let ll = flag(older[i]);
-        let (xa, xb) = (level[i - 1] - floor, level[i - 2] - floor);
-        let past = |offset: i32| level[stride + (i as i32 + offset) as usize] - floor;
-        let (xl, xu, xd) = (past(0), past(1), past(-1));
-        let old = |offset: i32| level[2 * stride + (i as i32 + offset) as usize] - floor;
-        let xll = old(0);
-        // The same place of the ridge pattern in the frame before, and one ridge further down.
+        let row = |n: usize| n * self.stride..(n + 1) * self.stride;
+        let [kept, kept_before, kept_older] = [0, 1, 2].map(|n| &self.kept[row(n)]);
+        let [level, before, older] = [0, 1, 2].map(|n| &self.level[row(n)]);
+        // Neighbours as above.
+        let [a, b] = [1, 2].map(|n| flag(kept[i - n]));
+        let [d, l, u] = [i - 1, i, i + 1].map(|i| flag(kept_before[i]));
+        let ll = flag(kept_older[i]);
+        let [xa, xb] = [1, 2].map(|n| level[i - n] - floor);
+        let [xd, xl, xu] = [i - 1, i, i + 1].map(|i| before[i] - floor);
+        let xll = older[i] - floor;
         let aligned_at = (i as i32 - peaks.shift) as usize;
-        let aligned = level[stride + aligned_at] - floor;
-        let on_ridge = flag(before[aligned_at]);
+        let aligned = before[aligned_at] - floor;
+        let on_ridge = flag(kept_before[aligned_at]);
         let off = (k - peaks.last).min(15);
-        let spacing = (peaks.last - peaks.before).min(15);
-        let harmonic = if spacing > 1 {
-            level[i - spacing] - floor
-        } else {
-            0
-        };
-        // Estimates of the level above the threshold.
         let time = (2 * xl + xu + xd) / 4;
         let plane = xa + xl - xd;
-        let blend = (6 * xa + 4 * xl + 3 * xu + 2 * xd + xll) / 16;
-        let far = (2 * xl + xu + xd + 2 * xll + old(1) + old(-1)) / 8;
-        let fine = ((blend + 160) / 8).clamp(0, 63) as usize;
-
-        coder.enter(Layer::Mask);
-        let contexts = [
-            pack([(zone, 4), (a, 1), (l, 1), (u, 1), (d, 1), (ll, 1), (b, 1)]),
-            pack([
-                (class(xl) / 2, 3),
-                (class(xa) / 2, 3),
-                (u, 1),
-                (d, 1),
-                (ll, 1),
-                (b, 1),
-            ]),
-            pack([
-                (class(plane), 4),
-                (class(ground) / 2, 3),
-                (a, 1),
-                (l, 1),
-                (b, 1),
-            ]),
-            pack([(off, 4), (spacing, 4), (a, 1), (l, 1), (u | d, 1)]),
-            pack([
-                (class(time), 4),
-                (class(ground) / 2, 3),
-                (change, 3),
-                (a, 1),
-            ]),
-            pack([(fine, 6), (class(ground) / 2, 3), (a, 1), (b, 1)]),
-            pack([
-                (class(far), 4),
-                (class(aligned) / 2, 3),
-                (a, 1),
-                (l, 1),
-                (c, 1),
-                (b, 1),
-            ]),
-        ];
-        let feature = |x: i32| (x * 4).clamp(-1023, 1023);
-        let features = [
-            256,
-            feature(xl),
-            feature(xa),
-            feature(xu),
-            feature(xd),
-            feature(xll),
-            feature(ground),
-            feature(aligned),
-            feature(harmonic),
-            feature(past(2)),
-            feature(past(-2)),
-            feature(xb),
-        ];
-        let sets = [
-            pack([(a, 1), (l, 1), (u, 1), (d, 1), (ll, 1), (first, 1)]),
-            pack([(zone, 4), (a, 1), (b, 1)]),
-            pack([(off, 4), (spacing / 2, 3)]),
-        ];
-        let keep = u32::from(pixel != 0);
-        if bank.code(coder, &MASK, &contexts, &features, sets, keep) == 0 {
-            return 0;
-        }
-
         coder.enter(Layer::Values);
         // Weights and estimates of the value, from neighbours that are kept.
         let votes = [

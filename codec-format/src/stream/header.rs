@@ -262,6 +262,15 @@ impl Header {
         })
     }
 
+    /// Work that a frame is, in multiply-adds (Spec §10), with a network of so many a pixel that makes `upsampling` fine
+    /// frames of it.
+    #[must_use]
+    pub fn work_per_frame(&self, macs_per_pixel: u64, upsampling: usize) -> u64 {
+        let pixels = self.stft.bins() as u64 * u64::from(self.coded.channels);
+        let synthesis = limits::SYNTHESIS_WORK.saturating_mul(upsampling as u64);
+        pixels.saturating_mul(macs_per_pixel.saturating_add(synthesis))
+    }
+
     /// Checks the header against the rules of Spec §4 and the limits.
     ///
     /// # Errors
@@ -276,6 +285,11 @@ impl Header {
                 u64::from(limits.channels.min(limits::MAX_CHANNELS)),
             )?;
         }
+        limits::check(
+            "source rate over coded rate",
+            u64::from(self.source.rate.div_ceil(self.coded.rate)),
+            u64::from(limits.rate_ratio),
+        )?;
         self.stft.validate(limits)?;
         rule(self.segment_frames > 0, "segment frames")?;
         let pixels = self.stft.bins() as u64

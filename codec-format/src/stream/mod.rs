@@ -6,4 +6,5 @@ pub mod inspect;
 pub mod metadata;
 pub mod reader;
 pub(crate) mod seek;
+pub(crate) mod walk;
 pub mod writer;

@@ -46,7 +46,7 @@ pub enum Event {
 }
 
 /// Longest body believed while looking for the next sound chunk after damage.
-const RESYNC_BODY: usize = 64 << 10;
+pub(super) const RESYNC_BODY: usize = 64 << 10;
 
 /// A push parser: bytes in, events out.
 ///
@@ -466,7 +466,7 @@ impl StreamReader {
 }
 
 /// Longest body of a chunk type. A header is short; unknown types are skipped but not without end.
-fn longest_body(kind: u8, limits: &Limits) -> usize {
+pub(super) fn longest_body(kind: u8, limits: &Limits) -> usize {
     match kind {
         HEAD => 256,
         META => limits.metadata_bytes,

@@ -92,6 +92,32 @@ pub fn graph(draw: Draw<'_>, planes: &[Plane]) -> Graph {
     graph
 }
 
+/// Makes all numbers of a graph whole ones: weights as large as sums allow, and some far smaller.
+pub fn whole(draw: Draw<'_>, graph: &mut Graph) {
+    for node in &mut graph.nodes {
+        match &mut node.op {
+            Op::Convolution(op) => {
+                let count = op.weight_count();
+                let each = (count / usize::from(op.outputs)) as u64;
+                let most = (60_000 / each).min([2, 127, 32_767][draw(3) as usize]);
+                let mut numbers = |most: u64| draw(2 * most + 1) as i64 - most as i64;
+                op.numbers = Numbers::Whole {
+                    weights: (0..count).map(|_| numbers(most) as i16).collect(),
+                    bias: (0..op.outputs).map(|_| numbers(60_000) as i32).collect(),
+                    shifts: (0..op.outputs)
+                        .map(|_| [0, 1, 4, 7, 9, 12, 14, 20][draw(8) as usize])
+                        .collect(),
+                };
+            }
+            Op::Activation(Activation::Prelu(slopes)) => {
+                let slopes = slopes.iter().map(|_| draw(1 << 16) as u16 as i16);
+                node.op = Activation::WholePrelu(slopes.collect()).into();
+            }
+            _ => {}
+        }
+    }
+}
+
 fn convolution(draw: Draw<'_>, inputs: u16) -> Convolution {
     let groups = match draw(3) {
         0 => inputs,

@@ -1,13 +1,11 @@
 //! One clip through a real file and back, and what is left of it.
 
 use super::clips::Excerpt;
-use super::error::{Error, Result};
+use super::error::Result;
 use super::RATE;
 use codec_core::decode::dense_images;
-use codec_core::decode::phases::{rebuild_by, Block, Method};
 use codec_core::encode::{Analysis, Clip, Settings, Target};
-use codec_core::transform::stft::{Complex32, Transform};
-use codec_format::header::{Header, Signal};
+use codec_format::header::Signal;
 use codec_format::symbols::Segment;
 use codec_metrics::Measure;
 use ndarray::Array2;
@@ -99,6 +97,7 @@ pub fn plan(network: &Arc<Network>) -> Plan {
         embed: false,
         metadata: None,
         seek_index: false,
+        delay: f32::INFINITY,
     }
 }
 
@@ -240,30 +239,6 @@ impl<'a> Subject<'a> {
             phases: Some(coded.stored_phases()),
             ..Measured::of_sound(&self.clip.pcm, &coded.pcm, RATE)
         })
-    }
-
-    /// PCM from an image in dB whose phases `method` finds, all frames at once.
-    ///
-    /// # Errors
-    /// [`Error::Codec`] for a transform that is not supported.
-    pub fn sound_without_phases(
-        &self,
-        image: &Array2<f32>,
-        header: &Header,
-        method: &Method,
-    ) -> Result<Vec<f32>> {
-        let transform = Transform::new(&header.stft, usize::from(header.stft.hop))?;
-        let magnitudes = image.mapv(|level| 10f32.powf(level / 20.0));
-        let block = Block {
-            magnitudes: magnitudes.view(),
-            known: &[],
-            stored: &[],
-            first_frame: 0,
-        };
-        let spectra: Vec<Complex32> = rebuild_by(&transform, &block, method);
-        let spectra = Array2::from_shape_vec(image.dim(), spectra)
-            .map_err(|e| Error::Options(format!("spectra and image differ in shape: {e}")))?;
-        Ok(transform.synthesise(spectra.view(), self.clip.pcm.len()))
     }
 }
 

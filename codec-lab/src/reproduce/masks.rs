@@ -82,7 +82,7 @@ impl Effort {
         let step = 0.4 * clip;
         let masks = (self.generations * self.population) as f64;
         match job {
-            Job::Rebuilt { method, .. } => 0.5 * clip * (2.0 + 0.05 * method.steps as f64),
+            Job::Rebuilt { method, .. } => 0.5 * clip * (2.0 + 0.05 * method.steps() as f64),
             Job::Mask(search) => match search {
                 Search::GradientLargest => clip,
                 Search::GradientReal

@@ -11,6 +11,7 @@ pub mod clips;
 pub mod coded;
 pub mod error;
 pub mod masks;
+pub mod phases;
 pub mod plan;
 pub mod report;
 pub mod store;
@@ -18,12 +19,12 @@ pub mod store;
 pub use error::{Error, Result};
 
 use clips::{Excerpt, Skipped};
-use codec_core::decode::phases::Method;
 use codec_core::encode::{Settings, Target};
 use codec_format::header::PhaseKind;
 use coded::{image_error, Coded, Measured, Subject};
 use masks::{Effort, Found, Searcher};
 use ndarray::Array2;
+use phases::Method;
 use plan::{Job, Known, Planned, Search, Section, PHASE_BITS, SPARSITY, SPEECH_RATE};
 use rayon::prelude::*;
 use sparc::{Network, Plan};
@@ -489,7 +490,7 @@ fn measure(options: &Options, job: &Job, subject: &Subject<'_>) -> Result<Measur
 }
 
 /// Phases by `method`, over the clip's own magnitudes or those of a file without phases. The decoder's method over
-/// a file is the decoder itself, which works segment by segment.
+/// a file is the decoder itself.
 fn rebuilt(
     options: &Options,
     method: &Method,
@@ -499,18 +500,19 @@ fn rebuilt(
     let network = options.networks.of(SPARSITY)?;
     let coded = subject.code(&plan::without_phases(SPARSITY), network)?;
     if truth {
-        let sound = subject.sound_without_phases(&subject.levels, &coded.stream.header, method)?;
+        let pcm = &subject.clip.pcm;
+        let sound = method.sound(&subject.levels, &coded.stream.header, pcm.len())?;
         return Ok(Measured {
             mse: Some(0.0),
             phases: Some(0.0),
             ..Measured::of_sound(&subject.clip.pcm, &sound, RATE)
         });
     }
-    if *method == Method::DECODER {
+    if *method == Method::Decoder {
         return subject.measure(&coded);
     }
     let image = coded.image()?;
-    let sound = subject.sound_without_phases(&image, &coded.stream.header, method)?;
+    let sound = method.sound(&image, &coded.stream.header, subject.clip.pcm.len())?;
     Ok(Measured {
         bytes: Some(coded.bytes as f64),
         mse: image_error(&subject.levels, &image, coded.origin()),

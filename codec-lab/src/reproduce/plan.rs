@@ -1,6 +1,6 @@
 //! Which rows the report has, in their order, and what the thesis says of each.
 
-use codec_core::decode::phases::{Method, Start};
+use super::phases::Method;
 use codec_core::encode::{Policy, Settings};
 use codec_format::header::PhaseKind;
 
@@ -212,30 +212,29 @@ pub fn rows(griffin_lim: usize) -> Vec<Planned> {
         );
     }
 
-    let method = |start, steps| Method {
-        start,
-        steps,
-        momentum: 0.0,
+    let method = |random| Method::GriffinLim {
+        steps: griffin_lim,
+        random,
     };
     let methods = [
-        ("pghi", "PGHI alone".to_owned(), method(Start::Gradient, 0)),
+        ("pghi", "PGHI alone".to_owned(), Method::Gradient),
         (
             "gl-random",
             format!("Griffin-Lim, {griffin_lim} steps from random phases"),
-            method(Start::Random(1), griffin_lim),
+            method(true),
         ),
         (
             "gl-zero",
             format!("Griffin-Lim, {griffin_lim} steps from zero phases"),
-            method(Start::Zero, griffin_lim),
+            method(false),
         ),
         (
             "decoder",
             format!(
                 "PGHI, then {} fast Griffin-Lim steps: the decoder's",
-                Method::DECODER.steps
+                Method::Decoder.steps()
             ),
-            Method::DECODER,
+            Method::Decoder,
         ),
     ];
     for truth in [false, true] {

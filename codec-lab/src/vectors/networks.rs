@@ -6,9 +6,10 @@ use super::Vector;
 use codec_format::header::{LatticeShape, ModelId, WaveformShape};
 use codec_format::model::graph::{Extent, Graph, Node, Operand, Plane};
 use codec_format::model::op::{
-    Activation, Combine, Convolution, ConvolutionKind, Op, Pool, PoolKind, Shuffle, Upsample,
+    Activation, Combine, Convolution, ConvolutionKind, Numbers, Op, Pool, PoolKind, Shuffle,
+    Upsample,
 };
-use codec_format::model::{Model, Normalisation, Parts, WeightCoding};
+use codec_format::model::{Arithmetic, Model, Normalisation, Parts, WeightCoding};
 use codec_format::Result;
 
 const VALUES: Operand = Operand::Plane(Plane::Values);
@@ -82,8 +83,7 @@ impl Builder {
             groups,
             inputs,
             outputs,
-            weights,
-            bias,
+            numbers: Numbers::Real { weights, bias },
         });
         self.add(op, &[input])
     }
@@ -245,6 +245,7 @@ fn parts(build: fn(&mut Builder)) -> Parts {
     Parts {
         rate: header.coded.rate,
         stft: header.stft,
+        arithmetic: Arithmetic::Real,
         normalisation: Normalisation {
             offset: 25.0,
             scale: 30.0,

@@ -138,7 +138,7 @@ impl<'a> Filter<'a> {
     #[must_use]
     pub fn of(op: &'a Convolution) -> Self {
         Filter {
-            weights: &op.weights,
+            weights: op.weights(),
             outputs: usize::from(op.outputs),
             inputs: usize::from(op.inputs),
             groups: usize::from(op.groups),

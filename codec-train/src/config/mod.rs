@@ -8,7 +8,7 @@ use codec_format::header::{Stft, WindowKind};
 use codec_format::limits::MAX_COEFFICIENTS;
 use codec_format::model::graph::{Extent, Graph, Operand};
 use codec_format::model::op::Shuffle;
-use codec_format::model::{Model, Normalisation, Parts};
+use codec_format::model::{Arithmetic, Model, Normalisation, Parts};
 pub use nodes::{describe, NodeConfig};
 use serde::{Deserialize, Serialize};
 
@@ -309,6 +309,7 @@ impl Config {
                 window: WindowKind::Hann,
                 hop: m.hop,
             },
+            arithmetic: Arithmetic::Real,
             normalisation: Normalisation {
                 offset: m.offset,
                 scale: m.scale,

@@ -424,7 +424,7 @@ fn entry_of(node: &Node) -> NodeConfig {
             op: OpName::Activation,
             activation: Some(match op {
                 Activation::Relu => ActivationKind::Relu,
-                Activation::Prelu(_) => ActivationKind::Prelu,
+                Activation::Prelu(_) | Activation::WholePrelu(_) => ActivationKind::Prelu,
             }),
             ..entry
         },
@@ -517,7 +517,10 @@ activation = "prelu"
         let Op::Convolution(down) = &graph.nodes[3].op else {
             panic!("{:?}", graph.nodes[3].op);
         };
-        assert_eq!((down.groups, down.inputs, down.weights.len()), (6, 6, 108));
+        assert_eq!(
+            (down.groups, down.inputs, down.weights().len()),
+            (6, 6, 108)
+        );
         let again = self::graph(&describe(&graph)).expect("a graph");
         assert_eq!(again, graph);
     }

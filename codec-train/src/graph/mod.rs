@@ -429,7 +429,7 @@ pub fn initialise(graph: &mut Graph, silent: bool, rng: &mut impl Rng) {
                     false => (2.0 / fan.max(1) as f32).sqrt(),
                 };
                 op.fill(|| 0.0);
-                op.weights
+                op.weights_mut()
                     .iter_mut()
                     .for_each(|w| *w = deviation * rng.sample::<f32, _>(StandardNormal));
             }

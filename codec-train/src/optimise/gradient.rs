@@ -486,7 +486,7 @@ mod tests {
         graph::initialise(&mut parts.completion, false, &mut rng);
         // No level falls below the origin, where the gradient is meant to be another.
         if let Some(Op::Convolution(last)) = parts.completion.nodes.last_mut().map(|n| &mut n.op) {
-            last.bias.fill(4.0);
+            last.bias_mut().fill(4.0);
         }
         let model = Model::new(parts).expect("a model");
         let settings = Settings {

@@ -6,6 +6,7 @@
 //! a path is that of its quietest pixel. Within a frame paths run only up and down, so that two sweeps find them all.
 
 use crate::error::Result;
+use crate::simd::{self, Kernel};
 use crate::transform::circle::Circle;
 use codec_format::header::{Stft, WindowKind};
 use codec_format::memory::Memory;
@@ -15,14 +16,14 @@ use core::f64::consts::{LN_10, TAU};
 /// 1e-6 in magnitude.
 const REACH: i32 = 120 * 16;
 
-/// What no path reaches.
+/// How loud a path is where there is none, and where the phase is known.
 const NONE: i16 = i16::MIN;
+const KNOWN: i16 = i16::MAX;
 
 /// Time-frequency ratio of a window, in samples squared: that of the Gaussian it is taken for.
 /// Hann: Prusa 2017, table I; sine: between the ratios of the Gaussians nearest to it in least squares, 0.451 over the
 /// window alone and 0.415 over all time.
-#[must_use]
-pub fn gamma(stft: &Stft) -> f64 {
+fn gamma(stft: &Stft) -> f64 {
     let factor = match stft.window {
         WindowKind::Hann => 0.256_45,
         WindowKind::Sine => 0.424_65,
@@ -32,7 +33,7 @@ pub fn gamma(stft: &Stft) -> f64 {
 
 /// The phases of one channel, frame by frame.
 #[derive(Debug)]
-pub(super) struct Integration<M: Memory> {
+pub struct Integration<M: Memory> {
     /// Bins whose spectra the waveform layer says.
     covered: usize,
     /// Bits of a stored phase.
@@ -51,15 +52,22 @@ pub(super) struct Integration<M: Memory> {
     top: u32,
     /// Phases of the frame before, then of this one.
     turns: M::Of<u32>,
-    /// How loud a path from above reaches each pixel.
+    /// Scratch: see [`Sweep`].
+    own: M::Of<i16>,
+    reach: M::Of<i16>,
     above: M::Of<i16>,
+    rise: M::Of<u32>,
     /// Number of the frame `here`, and whether there is one before.
     frame: u64,
     has_before: bool,
 }
 
 impl<M: Memory> Integration<M> {
-    /// On the grid of `stft`, whose hop is that of fine frames; phases are stored with so many bits, or 0.
+    /// On the grid of `stft`, whose hop is that of fine frames; the lowest `covered` bins are the waveform layer's, and
+    /// phases are stored with so many bits, or 0. [`Integration::reset`] comes before anything else.
+    ///
+    /// # Errors
+    /// [`Error::Format`](crate::Error::Format) if there is no more memory.
     pub fn new(stft: &Stft, covered: usize, bits: u8, memory: &mut M) -> Result<Self> {
         let (n, hop) = (f64::from(stft.n_fft), f64::from(stft.hop));
         // Radians a frame and nepers a bin, to turns and sixteenths of a decibel, a quarter of it for each of four.
@@ -77,7 +85,10 @@ impl<M: Memory> Integration<M> {
             stored: memory.take(if bits > 0 { bins } else { 0 })?,
             top: 0,
             turns: memory.take(bins)?,
+            own: memory.take(bins)?,
+            reach: memory.take(bins)?,
             above: memory.take(bins)?,
+            rise: memory.take(bins)?,
             frame: 0,
             has_before: false,
         })
@@ -91,6 +102,9 @@ impl<M: Memory> Integration<M> {
 
     /// Takes the levels of the next frame and what is known of it. [`Integration::finish`] must have finished the one
     /// before.
+    ///
+    /// # Panics
+    /// If there is not one level for each bin, or not one number for each where phases are stored.
     pub fn enter(
         &mut self,
         levels: &[i16],
@@ -121,49 +135,21 @@ impl<M: Memory> Integration<M> {
     /// Finds the phases of the frame that was entered, in turns; `after` are the levels of the one that follows, if
     /// one does. Those of the covered pixels but the highest are meaningless.
     pub fn integrate(&mut self, after: Option<&[i16]>) {
-        let floor = self.floor();
-        let bins = self.here.len();
-        let mut above = NONE;
-        for k in (0..bins).rev() {
-            self.above[k] = above;
-            above = self.handed(k, above, floor);
-        }
-        let mut below = NONE;
-        let mut k = 0;
-        while k < bins {
-            let before = self.along(k, floor);
-            let above = core::mem::replace(&mut self.above[k], NONE);
-            let handed = self.handed(k, below, floor);
-            if let Some(turn) = self.held(k) {
-                self.turns[k] = turn;
-            } else if i32::from(self.here[k]) <= floor {
-                let place = self.frame.wrapping_mul(bins as u64).wrapping_add(k as u64);
-                self.turns[k] = (draw(place) >> 32) as u32;
-            } else if before.max(below).max(above) == NONE {
-                k = self.seed(k, floor, after);
-                below = NONE;
-                continue;
-            } else if before >= below.max(above) {
-                self.turns[k] = self.turns[k].wrapping_add(self.from_before(k));
-            } else if below >= above {
-                self.turns[k] = self.turns[k - 1].wrapping_add(self.from_below(k, after));
-            } else {
-                // Its turn comes with the sweep downwards.
-                self.above[k] = above;
-            }
-            below = handed;
-            k += 1;
-        }
-        for k in (0..bins - 1).rev() {
-            if self.above[k] != NONE {
-                self.turns[k] = self.turns[k + 1].wrapping_sub(self.from_below(k + 1, after));
-            }
-        }
+        simd::run(Integrate {
+            integration: self,
+            after,
+        });
     }
 
     /// The phases of the frame that was entered, once they were integrated.
     pub fn turns(&self) -> &[u32] {
         &self.turns
+    }
+
+    /// The phase steps of a difference of levels: a frame's, a bin's.
+    #[cfg(test)]
+    pub(super) fn steps(&self) -> [i64; 2] {
+        [self.along_time, self.along_bins].map(i64::from)
     }
 
     /// Makes way for the next frame.
@@ -172,100 +158,188 @@ impl<M: Memory> Integration<M> {
         self.frame = self.frame.wrapping_add(1);
         self.has_before = true;
     }
+}
 
-    /// Pixels of this level or below are inaudible.
-    fn floor(&self) -> i32 {
-        let loudest = |row: &[i16]| row.iter().copied().max().unwrap_or(0);
-        let here = loudest(&self.here);
-        let loudest = if self.has_before {
-            here.max(loudest(&self.before))
-        } else {
-            here
+struct Integrate<'a, M: Memory> {
+    integration: &'a mut Integration<M>,
+    after: Option<&'a [i16]>,
+}
+
+impl<M: Memory> Kernel for Integrate<'_, M> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let this = self.integration;
+        let mut sweep = Sweep {
+            own: &mut this.own,
+            reach: &mut this.reach,
+            rise: &mut this.rise,
+            turns: &mut this.turns,
         };
-        i32::from(loudest) - REACH
-    }
-
-    /// The phase that is known of a pixel.
-    #[inline(always)]
-    fn held(&self, k: usize) -> Option<u32> {
-        if k < self.covered {
-            return Some(self.top);
-        }
-        match self.stored.get(k) {
-            Some(&index) if index > 0 => Some(stored_turn(index, self.bits)),
-            _ => None,
-        }
-    }
-
-    /// How loud the path from the frame before reaches a pixel.
-    #[inline(always)]
-    fn along(&self, k: usize, floor: i32) -> i16 {
-        if self.has_before && i32::from(self.before[k]) > floor {
-            self.before[k]
+        let here: &[i16] = &this.here;
+        let after = self.after.unwrap_or(here);
+        let before = if this.has_before { &this.before } else { here };
+        // Pixels of this level or below are inaudible.
+        let floor =
+            (i32::from(loudest(here).max(loudest(before))) - REACH).max(i32::from(NONE)) as i16;
+        sweep.rise_by(before, after, this.along_bins);
+        if this.has_before {
+            sweep.reach_from(before, here, floor, this.along_time, this.advance);
         } else {
-            NONE
+            sweep.reach.fill(NONE);
+        }
+        for (own, &level) in sweep.own.iter_mut().zip(here) {
+            *own = if level > floor { level } else { NONE };
+        }
+        // What has a phase already is reached before all else, and hands its own level on if it is audible.
+        for k in 0..here.len() {
+            let held = match this.stored.get(k) {
+                _ if k < this.covered => Some(this.top),
+                Some(&index) if index > 0 => Some(stored_turn(index, this.bits)),
+                _ => None,
+            };
+            let turn = match held {
+                Some(turn) => turn,
+                None if sweep.own[k] == NONE => {
+                    let place = this.frame.wrapping_mul(here.len() as u64);
+                    (draw(place.wrapping_add(k as u64)) >> 32) as u32
+                }
+                None => continue,
+            };
+            sweep.reach[k] = KNOWN;
+            sweep.turns[k] = turn;
+        }
+        sweep.spread(&mut this.above);
+    }
+}
+
+#[inline(always)]
+fn loudest(row: &[i16]) -> i16 {
+    row.iter().fold(NONE, |a, &b| a.max(b))
+}
+
+/// One frame on its way to phases.
+struct Sweep<'a> {
+    /// Levels of audible pixels, [`NONE`] for others.
+    own: &'a mut [i16],
+    /// How loud the path from the frame before reaches each pixel.
+    reach: &'a mut [i16],
+    /// The phase step from the bin below.
+    rise: &'a mut [u32],
+    /// Phases of the frame before, then as they are on the path from it, then as they are.
+    turns: &'a mut [u32],
+}
+
+impl Sweep<'_> {
+    /// Phase steps between bins, from the levels before and after.
+    #[inline(always)]
+    fn rise_by(&mut self, before: &[i16], after: &[i16], unit: u32) {
+        let slope = |a: &[i16], b: &[i16], i: usize| i32::from(a[i]) - i32::from(b[i]);
+        for ((rise, a), b) in self.rise[1..]
+            .iter_mut()
+            .zip(after.windows(2))
+            .zip(before.windows(2))
+        {
+            let slopes = slope(a, b, 0) + slope(a, b, 1);
+            *rise = (1u32 << 31).wrapping_sub(unit.wrapping_mul(slopes as u32));
         }
     }
 
-    /// How loud a path through a pixel reaches its neighbour, `reached` being how loud one reaches the pixel from the
-    /// other side.
+    /// Phases and loudness of the paths from the frame before.
     #[inline(always)]
-    fn handed(&self, k: usize, reached: i16, floor: i32) -> i16 {
-        let level = self.here[k];
-        if i32::from(level) <= floor {
-            NONE
-        } else if self.held(k).is_some() {
-            level
-        } else {
-            level.min(reached.max(self.along(k, floor)))
+    fn reach_from(&mut self, before: &[i16], here: &[i16], floor: i16, unit: u32, advance: u32) {
+        for (reach, &level) in self.reach.iter_mut().zip(before) {
+            *reach = if level > floor { level } else { NONE };
+        }
+        let last = here.len() - 1;
+        let step = |k: usize, slopes: i32| {
+            unit.wrapping_mul(slopes as u32)
+                .wrapping_add(advance.wrapping_mul(k as u32))
+        };
+        let slope = |a: &[i16], from: usize, to: usize| i32::from(a[to]) - i32::from(a[from]);
+        for (k, ((turn, a), b)) in (1..).zip(
+            self.turns[1..last]
+                .iter_mut()
+                .zip(before.windows(3))
+                .zip(here.windows(3)),
+        ) {
+            *turn = turn.wrapping_add(step(k, slope(a, 0, 2) + slope(b, 0, 2)));
+        }
+        for (k, from, to) in [(0, 0, 1), (last, last - 1, last)] {
+            let slopes = slope(before, from, to) + slope(here, from, to);
+            self.turns[k] = self.turns[k].wrapping_add(step(k, slopes));
+        }
+    }
+
+    /// Phases of all pixels. `above` is scratch.
+    #[inline(always)]
+    fn spread(&mut self, above: &mut [i16]) {
+        let bins = self.own.len();
+        let mut carry = i32::from(NONE);
+        let pixels = self
+            .own
+            .iter()
+            .zip(&*self.reach)
+            .map(|(&own, &reach)| (i32::from(own), i32::from(reach)));
+        for (above, (own, reach)) in above.iter_mut().zip(pixels).rev() {
+            *above = carry as i16;
+            carry = own.min(carry.max(reach));
+        }
+        let (mut below, mut turn) = (i32::from(NONE), 0u32);
+        let mut k = 0;
+        while k < bins {
+            let (reach, from_above) = (i32::from(self.reach[k]), i32::from(above[k]));
+            let sides = below.max(from_above);
+            if reach.max(sides) == i32::from(NONE) {
+                k = self.seed(k);
+                (below, turn) = (i32::from(NONE), 0);
+                continue;
+            }
+            let upwards = turn.wrapping_add(self.rise[k]);
+            turn = if reach >= sides {
+                self.turns[k]
+            } else {
+                upwards
+            };
+            self.turns[k] = turn;
+            // What is reached from above is put right by the sweep downwards.
+            let later = reach < sides && below < from_above;
+            above[k] = if later { from_above as i16 } else { NONE };
+            below = i32::from(self.own[k]).min(below.max(reach));
+            k += 1;
+        }
+        let mut turn = self.turns[bins - 1];
+        for k in (0..bins - 1).rev() {
+            let downwards = turn.wrapping_sub(self.rise[k + 1]);
+            turn = if above[k] == NONE {
+                self.turns[k]
+            } else {
+                downwards
+            };
+            self.turns[k] = turn;
         }
     }
 
     /// Phases for a run of audible pixels from `first` on that no path reaches: from its loudest up and down. Returns
     /// where it ends.
-    fn seed(&mut self, first: usize, floor: i32, after: Option<&[i16]>) -> usize {
-        let open = |k: &usize| i32::from(self.here[*k]) > floor && self.held(*k).is_none();
-        let end = (first..self.here.len())
+    fn seed(&mut self, first: usize) -> usize {
+        let open = |k: &usize| self.own[*k] != NONE && self.reach[*k] == NONE;
+        let end = (first..self.own.len())
             .take_while(open)
             .last()
             .unwrap_or(first)
             + 1;
-        let louder = |a: usize, b: usize| if self.here[b] > self.here[a] { b } else { a };
+        let louder = |a: usize, b: usize| if self.own[b] > self.own[a] { b } else { a };
         let seed = (first..end).fold(first, louder);
         self.turns[seed] = 0;
         for k in seed + 1..end {
-            self.turns[k] = self.turns[k - 1].wrapping_add(self.from_below(k, after));
+            self.turns[k] = self.turns[k - 1].wrapping_add(self.rise[k]);
         }
         for k in (first..seed).rev() {
-            self.turns[k] = self.turns[k + 1].wrapping_sub(self.from_below(k + 1, after));
+            self.turns[k] = self.turns[k + 1].wrapping_sub(self.rise[k + 1]);
         }
         end
-    }
-
-    /// The phase step from the frame before.
-    #[inline(always)]
-    fn from_before(&self, k: usize) -> u32 {
-        let last = self.here.len() - 1;
-        let slope =
-            |row: &[i16]| i32::from(row[(k + 1).min(last)]) - i32::from(row[k.saturating_sub(1)]);
-        let slopes = slope(&self.before) + slope(&self.here);
-        self.along_time
-            .wrapping_mul(slopes as u32)
-            .wrapping_add(self.advance.wrapping_mul(k as u32))
-    }
-
-    /// The phase step from the bin below.
-    #[inline(always)]
-    fn from_below(&self, k: usize, after: Option<&[i16]>) -> u32 {
-        let after = after.unwrap_or(&self.here);
-        let before = if self.has_before {
-            &self.before
-        } else {
-            &self.here
-        };
-        let slope = |k: usize| i32::from(after[k]) - i32::from(before[k]);
-        let slopes = slope(k - 1) + slope(k);
-        (1u32 << 31).wrapping_sub(self.along_bins.wrapping_mul(slopes as u32))
     }
 }
 

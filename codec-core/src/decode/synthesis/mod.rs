@@ -11,7 +11,7 @@ mod magnitude;
 mod overlap;
 mod refinement;
 
-pub use integration::gamma;
+pub use integration::Integration;
 pub use refinement::STEPS;
 
 use crate::error::Result;
@@ -22,7 +22,6 @@ use crate::transform::lanes::LaneTransform;
 use crate::transform::stft::with_hop;
 use codec_format::header::{Header, Stft};
 use codec_format::memory::Memory;
-use integration::Integration;
 use magnitude::Magnitudes;
 use overlap::Place;
 use refinement::{Entry, Refinement, Tick};
@@ -124,7 +123,10 @@ impl<M: Memory> Synthesis<M> {
     }
 
     /// Takes the dense levels of the next fine frame, one for each bin, and returns the samples that became final: a hop,
-    /// or none while the pipeline fills. Of the levels of covered bins only the highest's matters.
+    /// or none while the pipeline fills.
+    ///
+    /// # Panics
+    /// If there are not as many levels as bins, or known spectra as covered bins.
     pub fn push(&mut self, levels: &[i16], known: Known<'_>) -> &[f32] {
         let full = self.taken > 0 && self.advance(Some(levels));
         self.integration

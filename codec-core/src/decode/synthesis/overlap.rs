@@ -88,15 +88,23 @@ impl<M: Memory> Signals<M> {
     #[inline(always)]
     pub fn frames(&mut self, half_window: &[f32], order: &[u16], out: &mut [Pair]) {
         let start = self.first * self.hop;
-        let len = self.ring.len();
-        let wrap = |i: usize| if i < len { i } else { i - len };
-        for (m, (&place, w)) in order.iter().zip(half_window.chunks_exact(2)).enumerate() {
-            let even = wrap(start + 2 * m);
-            let odd = wrap(even + 1);
-            out[usize::from(place)] = [
-                windowed(&self.ring[even], w[0]),
-                windowed(&self.ring[odd], w[1]),
-            ];
+        let half = order.len();
+        let (wrapped, straight) = self.ring.split_at(start);
+        // Pairs of samples before the ring's end, perhaps one across it, and those after it.
+        let before = (straight.len() / 2).min(half);
+        let odd = before < half && straight.len() % 2 == 1;
+        for (m, pair) in straight.chunks_exact(2).take(before).enumerate() {
+            out[usize::from(order[m])] = windowed_pair(&pair[0], &pair[1], &half_window[2 * m..]);
+        }
+        if odd {
+            let last = &straight[straight.len() - 1];
+            out[usize::from(order[before])] =
+                windowed_pair(last, &wrapped[0], &half_window[2 * before..]);
+        }
+        let done = before + usize::from(odd);
+        let rest = wrapped.get(usize::from(odd)..).unwrap_or(&[]);
+        for (m, pair) in (done..half).zip(rest.chunks_exact(2)) {
+            out[usize::from(order[m])] = windowed_pair(&pair[0], &pair[1], &half_window[2 * m..]);
         }
         self.ring[start..start + self.hop].fill([0.0; LANES]);
         self.first = (self.first + 1) % (2 * self.lag - 1);
@@ -108,22 +116,39 @@ impl<M: Memory> Signals<M> {
     pub fn add(&mut self, frames: &[Pair], place: &Place, out: &mut [f32]) {
         self.weigh(place);
         let scale = 1.0 / self.window.len() as f32;
-        let start = (self.first + self.lag - 1) * self.hop;
-        let len = self.ring.len();
-        let wrap = |i: usize| if i < len { i } else { i - len };
-        let start = wrap(start);
-        for (m, (z, w)) in frames.iter().zip(self.window.chunks_exact(2)).enumerate() {
-            let even = wrap(start + 2 * m);
-            let odd = wrap(even + 1);
-            add_windowed(&mut self.ring[even], &z[1], w[0] * scale);
-            add_windowed(&mut self.ring[odd], &z[0], w[1] * scale);
+        let start = (self.first + self.lag - 1) % (2 * self.lag - 1) * self.hop;
+        let (wrapped, straight) = self.ring.split_at_mut(start);
+        let before = (straight.len() / 2).min(frames.len());
+        let odd = before < frames.len() && straight.len() % 2 == 1;
+        let pairs = frames.iter().zip(self.window.chunks_exact(2));
+        for ((z, w), pair) in pairs.clone().zip(straight.chunks_exact_mut(2)) {
+            add_windowed(&mut pair[0], &z[1], w[0] * scale);
+            add_windowed(&mut pair[1], &z[0], w[1] * scale);
+        }
+        let mut pairs = pairs.skip(before);
+        let mut rest = wrapped;
+        if odd {
+            let all = core::mem::take(&mut rest);
+            if let (Some((z, w)), Some(last), Some((first, others))) =
+                (pairs.next(), straight.last_mut(), all.split_first_mut())
+            {
+                add_windowed(last, &z[1], w[0] * scale);
+                add_windowed(first, &z[0], w[1] * scale);
+                rest = others;
+            }
+        }
+        for ((z, w), pair) in pairs.zip(rest.chunks_exact_mut(2)) {
+            add_windowed(&mut pair[0], &z[1], w[0] * scale);
+            add_windowed(&mut pair[1], &z[0], w[1] * scale);
         }
         let done = &mut self.ring[start..start + self.hop];
         for ((x, gain), y) in done.iter_mut().zip(self.gains.iter()).zip(out) {
+            let mut z = *x;
             for l in 0..LANES {
-                x[l] *= gain[l];
+                z[l] *= gain[l];
             }
-            *y = x[LANES - 1];
+            *x = z;
+            *y = z[LANES - 1];
         }
     }
 
@@ -152,6 +177,11 @@ impl<M: Memory> Signals<M> {
 }
 
 #[inline(always)]
+fn windowed_pair(even: &Lanes, odd: &Lanes, w: &[f32]) -> Pair {
+    [windowed(even, w[0]), windowed(odd, w[1])]
+}
+
+#[inline(always)]
 fn windowed(x: &Lanes, w: f32) -> Lanes {
     let mut y = [0.0; LANES];
     for l in 0..LANES {
@@ -162,7 +192,10 @@ fn windowed(x: &Lanes, w: f32) -> Lanes {
 
 #[inline(always)]
 fn add_windowed(sum: &mut Lanes, x: &Lanes, w: f32) {
+    // Worked out apart, so that nothing seems to depend on what is written.
+    let mut y = *sum;
     for l in 0..LANES {
-        sum[l] += x[l] * w;
+        y[l] += x[l] * w;
     }
+    *sum = y;
 }

@@ -115,21 +115,29 @@ impl SegmentRate {
             return Ok(over.what);
         }
         self.starved += 1;
-        let with = |image: &dyn Fn(&SparseImage) -> SparseImage| {
-            let channels = over.what.segment.channels.iter().map(image).collect();
-            Coded::new(coder, Segment { index, channels })
-        };
-        let steps = usize::from(header.segment_frames);
-        let mut hold = 2;
-        while hold < 2 * steps {
-            let held = with(&|image| held_image(header, image, hold))?;
-            if held.bytes() <= budget {
-                return Ok(held);
-            }
-            hold *= 2;
-        }
-        with(&|image| SparseImage::silent(header, image.frames))
+        starve(coder, &over.what.segment, budget)
     }
+}
+
+/// A segment whose empty mask is still too much for `budget` bytes: its background held as shortly as that allows, or
+/// silent, which alone may be over the budget.
+pub(super) fn starve(coder: &SegmentCoder, segment: &Segment, budget: u64) -> Result<Coded> {
+    let header = coder.header();
+    let with = |image: &dyn Fn(&SparseImage) -> SparseImage| {
+        let channels = segment.channels.iter().map(image).collect();
+        let index = segment.index;
+        Coded::new(coder, Segment { index, channels })
+    };
+    let steps = usize::from(header.segment_frames);
+    let mut hold = 2;
+    while hold < 2 * steps {
+        let held = with(&|image| held_image(header, image, hold))?;
+        if held.bytes() <= budget {
+            return Ok(held);
+        }
+        hold *= 2;
+    }
+    with(&|image| SparseImage::silent(header, image.frames))
 }
 
 /// Coded samples of a whole segment.

@@ -4,7 +4,6 @@ use super::super::analysis::Analysis;
 use super::super::encoding::{ClipCoder, Encoding};
 use super::super::policy::Policy;
 use super::super::profile::FINER_STEPS;
-use super::super::segment::Coded;
 use super::super::settings::Settings;
 use super::search::{search, Found, Probe, MARGINS};
 use super::splice::splice;
@@ -57,7 +56,7 @@ pub(crate) fn fit(
 }
 
 /// Searches the margin from `start` on.
-fn margins(
+pub(super) fn margins(
     clip: &ClipCoder<'_>,
     policy: &Policy,
     start: f32,
@@ -108,7 +107,7 @@ fn finer(
 }
 
 /// `fine`, which is over the budget, for as many frames as it allows, then `coarse`.
-fn between(
+pub(super) fn between(
     clip: &ClipCoder<'_>,
     fine: Encoding,
     coarse: Encoding,
@@ -116,10 +115,8 @@ fn between(
 ) -> Result<Encoding> {
     let mut out = coarse;
     let mut total = out.bytes();
-    let finer = fine.segments.into_iter().zip(fine.bodies);
-    let finer = finer.map(|(segment, body)| Coded { segment, body });
     let kept = out.segments.iter_mut().zip(&mut out.bodies);
-    for ((segment, body), finer) in kept.zip(finer) {
+    for ((segment, body), finer) in kept.zip(fine.coded()) {
         let others = total - SegmentCoder::chunk_bytes(body);
         if others + finer.bytes() <= budget {
             total = others + finer.bytes();

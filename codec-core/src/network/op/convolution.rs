@@ -1,235 +1,227 @@
-//! Convolutions (Spec §8.4): what lies around a run of frames is gathered with zeros where there is no image, then
-//! [`kernel`] sums it up.
+//! Convolutions (Spec §8.4): what the outputs of a tile read is laid side by side with zeros where there is no image,
+//! then a kernel sums it up.
 
-use crate::network::kernel::{self, Geometry, Job, Weights, LANES};
-use crate::network::tensor::{Tensor, View};
-use alloc::vec;
-use alloc::vec::Vec;
+use super::Writing;
+use crate::network::kernel::{Filter, Job, TILE};
+use crate::network::number::Number;
+use crate::network::tensors::{Kept, View};
+use codec_format::memory::Memory;
 use codec_format::model::op::{Convolution, ConvolutionKind};
-use core::ops::Range;
 
-/// Weights in the order they are read.
-#[derive(Debug, Clone)]
-pub(in crate::network) enum Kernel {
-    /// For every group of channels alone.
-    Groups(Vec<Weights>),
-    /// For all outputs side by side, each with its own inputs: where groups have too few outputs to fill a register.
-    Lanes(Weights),
+/// What convolutions write and read again.
+#[derive(Debug)]
+pub(in crate::network) struct Scratch<N: Number, M: Memory> {
+    /// The lines of a tile.
+    pub tile: M::Of<N::Cell>,
+    /// Which pixels the frames of a kernel observe, how many of a bin, and how many of an output's window.
+    pub marks: M::Of<u8>,
+    pub columns: M::Of<u16>,
+    pub counts: M::Of<u16>,
 }
 
-impl Kernel {
-    /// The weights, and the convolution without them.
-    pub fn new(op: &Convolution) -> (Convolution, Self) {
-        let (inputs, outputs) = (op.group_inputs(), op.group_outputs());
-        let (kb, kf) = (usize::from(op.kernel.bins), usize::from(op.kernel.frames));
-        let weight = |o: usize, i: usize, b: usize, f: usize| {
-            op.weights[((o * inputs + i) * kb + b) * kf + f]
-        };
-        let kernel = if op.groups > 1 && outputs < LANES {
-            let all = usize::from(op.outputs);
-            Kernel::Lanes(Weights::lanes(all, inputs, kb, kf, weight))
-        } else {
-            let group = |g: usize| {
-                Weights::new(outputs, inputs, kb, kf, |o, i, b, f| {
-                    weight(g * outputs + o, i, b, f)
-                })
-            };
-            Kernel::Groups((0..usize::from(op.groups)).map(group).collect())
-        };
-        let shape = Convolution {
-            weights: Vec::new(),
-            ..op.clone()
-        };
-        (shape, kernel)
-    }
+/// Where the lines of a convolution come from.
+struct Lines<'a, N> {
+    op: &'a Convolution,
+    filter: &'a Filter,
+    kept: &'a Kept<'a, N>,
+    input: &'a View,
+    /// Frame of the output.
+    frame: u64,
+    /// First channel of the group.
+    first: usize,
+    /// Which pixels the frames of the kernel observe, where unobserved ones do not count.
+    marks: Option<&'a [u8]>,
+    /// Bins and frames of the input.
+    width: usize,
+    frames: u64,
 }
 
-/// Writes these frames.
-pub(super) fn run(
-    op: &Convolution,
-    kernel: &Kernel,
-    input: &View<'_>,
-    frames: Range<usize>,
-    out: &mut Tensor,
-    scratch: &mut Vec<f32>,
-) {
-    let around = Around::new(op, input, &frames);
-    let mut scale = None;
-    if op.kind == ConvolutionKind::Sparse {
-        let counts = around.counts(op, input, out.bins);
-        mark(&counts, frames.clone(), out);
-        let area = op.kernel.area() as f32;
-        let factor = |&count: &u16| match count {
-            0 => 0.0,
-            count => area / f32::from(count),
+impl<N: Number, M: Memory> Scratch<N, M> {
+    /// Writes a frame.
+    #[allow(clippy::too_many_arguments)]
+    pub fn convolve(
+        &mut self,
+        op: &Convolution,
+        filter: &Filter,
+        weights: &N::Weights,
+        kept: &Kept<'_, N>,
+        input: &View,
+        frame: u64,
+        out: &mut Writing<'_, N>,
+    ) {
+        let Some(&slot) = input.slots.first() else {
+            return;
         };
-        scale = Some(counts.iter().map(factor).collect::<Vec<f32>>());
-    }
-    let hide = op.kind == ConvolutionKind::Sparse && input.is_sparse();
-    let (bins, outputs, count) = (out.bins, out.channels, frames.len());
-    let out = out.at_mut(frames);
-    let mut convolve = |scratch: &[f32], weights: &Weights, width: usize, first: usize| {
-        let job = Job {
-            input: scratch,
-            geometry: Geometry::new(op, around.bins, width),
-            frames: count,
-            bins,
-            weights,
-            scale: scale.as_deref(),
-            bias: &op.bias[first..],
-            outputs,
+        let mut lines = Lines {
+            op,
+            filter,
+            kept,
+            input,
+            frame,
+            first: 0,
+            marks: None,
+            width: kept.width(slot),
+            frames: kept.points(slot),
         };
-        kernel::convolve(&job, &mut out[first..]);
-    };
-    match kernel {
-        Kernel::Groups(groups) => {
-            let (width, made) = (op.group_inputs(), op.group_outputs());
-            for (g, weights) in groups.iter().enumerate() {
-                around.gather(input, g * width..(g + 1) * width, hide, scratch);
-                convolve(scratch, weights, width, g * made);
+        let sparse = op.kind == ConvolutionKind::Sparse;
+        if sparse {
+            lines.mark(&mut self.marks);
+            lines.count(
+                &self.marks,
+                &mut self.columns,
+                &mut self.counts[..out.width],
+            );
+            for (mark, &count) in out.marks.iter_mut().zip(self.counts.iter()) {
+                *mark = u8::from(count > 0);
+            }
+            lines.marks = input.sparse.then_some(&self.marks);
+        }
+        let pitch = filter.pitch(out.width);
+        let cells = filter.lines.div_ceil(N::LINES) * pitch;
+        for group in 0..usize::from(op.groups) {
+            lines.first = group * filter.inputs;
+            for bin in (0..out.width).step_by(TILE) {
+                let count = TILE.min(out.width - bin);
+                let tile = &mut self.tile[..cells];
+                for (pair, cells) in tile.chunks_exact_mut(pitch).enumerate() {
+                    lines.lay(pair * N::LINES, bin, cells);
+                }
+                N::convolve(
+                    weights,
+                    Job {
+                        filter,
+                        group,
+                        tile,
+                        pitch,
+                        bin,
+                        count,
+                        seen: sparse.then(|| (&self.counts[bin..], op.kernel.area() as u16)),
+                        out: out.numbers,
+                        width: out.width,
+                    },
+                );
             }
         }
-        Kernel::Lanes(weights) => {
-            around.gather(input, 0..usize::from(op.inputs), hide, scratch);
-            let width = weights.width() * op.group_inputs();
-            let widened;
-            let all: &[f32] = if width == usize::from(op.inputs) {
-                scratch
-            } else {
-                widened = widen(op, weights.width(), scratch);
-                &widened
-            };
-            convolve(all, weights, width, 0);
-        }
     }
 }
 
-/// What a convolution reads for a run of frames: pixels of the input with a margin around them.
-struct Around {
-    /// First frame, perhaps before the image, and how many.
-    first: i64,
-    frames: usize,
-    /// Bins with the margins, and the lower margin.
-    bins: usize,
-    margin: usize,
-}
+impl<N: Number> Lines<'_, N> {
+    /// The input's frame that is this one of the kernel, if the image has it.
+    fn frame_of(&self, tap: usize) -> Option<u64> {
+        let (stride, step) = (self.op.stride.frames, self.op.dilation.frames);
+        let from = tap as i64 - i64::from(self.op.kernel.frames / 2);
+        let frame = self.frame as i64 * i64::from(stride) + from * i64::from(step);
+        let frame = u64::try_from(frame).ok()?;
+        (frame < self.frames).then_some(frame)
+    }
 
-impl Around {
-    fn new(op: &Convolution, input: &View<'_>, frames: &Range<usize>) -> Self {
-        let reach = |size: u8, dilation: u8| usize::from(size / 2) * usize::from(dilation);
-        let stride = usize::from(op.stride.frames);
-        let (time, margin) = (
-            reach(op.kernel.frames, op.dilation.frames),
-            reach(op.kernel.bins, op.dilation.bins),
+    /// The bin that the first of a kernel's bins is for output bin 0.
+    fn first_bin(&self) -> isize {
+        -(isize::from(self.op.kernel.bins / 2) * isize::from(self.op.dilation.bins))
+    }
+
+    /// Notes which pixels of the kernel's frames are observed.
+    fn mark(&self, marks: &mut [u8]) {
+        let rows = marks.chunks_exact_mut(self.width.max(1));
+        for (tap, row) in rows.enumerate().take(usize::from(self.op.kernel.frames)) {
+            row.fill(0);
+            if let Some(frame) = self.frame_of(tap) {
+                self.kept.unite(self.input, frame, row);
+            }
+        }
+    }
+
+    /// Counts what each output's window observes.
+    fn count(&self, marks: &[u8], columns: &mut [u16], counts: &mut [u16]) {
+        let columns = &mut columns[..self.width];
+        columns.fill(0);
+        let rows = marks.chunks_exact(self.width.max(1));
+        for row in rows.take(usize::from(self.op.kernel.frames)) {
+            let all = columns.iter_mut().zip(row);
+            all.for_each(|(column, &mark)| *column += u16::from(mark));
+        }
+        let (stride, step) = (
+            isize::from(self.op.stride.bins),
+            usize::from(self.op.dilation.bins),
         );
-        Around {
-            first: (frames.start * stride) as i64 - time as i64,
-            frames: frames.len().saturating_sub(1) * stride + 2 * time + 1,
-            bins: input.bins() + 2 * margin,
-            margin,
+        for (bin, count) in counts.iter_mut().enumerate() {
+            let first = self.first_bin() + bin as isize * stride;
+            let taps =
+                (0..usize::from(self.op.kernel.bins)).map(|tap| first + (tap * step) as isize);
+            let inside = taps.filter_map(|at| columns.get(usize::try_from(at).ok()?));
+            *count = inside.sum();
         }
     }
 
-    /// The frames that the image has, and where the first of them lies among all.
-    fn inside(&self, input: &View<'_>) -> (Range<usize>, usize) {
-        let held = input.frames();
-        let start = (self.first.max(0) as usize).max(held.start);
-        let end = (self.first + self.frames as i64).max(0) as usize;
-        let end = end.min(held.end).max(start);
-        (start..end, (start as i64 - self.first) as usize)
-    }
-
-    /// Writes some channels of the input with zeros around; with `hide`, unobserved pixels become zero.
-    fn gather(&self, input: &View<'_>, channels: Range<usize>, hide: bool, out: &mut Vec<f32>) {
-        let width = channels.len();
-        out.clear();
-        out.resize(self.frames * self.bins * width, 0.0);
-        let (frames, at) = self.inside(input);
-        let mut seen = vec![1; input.bins()];
-        for (frame, row) in frames.zip(out.chunks_exact_mut(self.bins * width).skip(at)) {
-            let row = &mut row[self.margin * width..][..input.bins() * width];
-            if hide {
-                input.observed(frame, &mut seen);
+    /// Lays a line (or a pair, from this one on) for the outputs from `bin` on.
+    fn lay(&self, line: usize, bin: usize, cells: &mut [N::Cell]) {
+        let empty: (&[N], Option<&[u8]>, isize) = (&[], None, 0);
+        let mut sources = [empty; 2];
+        for (half, source) in sources.iter_mut().enumerate().take(N::LINES) {
+            if line + half < self.filter.lines {
+                *source = self.source(line + half).unwrap_or(empty);
             }
-            let mut first = 0;
-            for part in input.parts() {
-                let from = channels.start.clamp(first, first + part.channels);
-                let to = channels.end.clamp(first, first + part.channels);
-                let values = part.at(frame..frame + 1);
-                if !hide && to - from == width && width == part.channels {
-                    row.copy_from_slice(values);
-                } else if from < to {
-                    let place = from - channels.start..to - channels.start;
-                    let picked = from - first..to - first;
-                    let pixels = values.chunks_exact(part.channels).zip(&seen);
-                    for (pixel, (values, &seen)) in row.chunks_exact_mut(width).zip(pixels) {
-                        if seen != 0 {
-                            pixel[place.clone()].copy_from_slice(&values[picked.clone()]);
-                        }
+        }
+        let stride = usize::from(self.op.stride.bins);
+        let [a, b] = sources;
+        // Where both lines lie alike, what is inside the image is copied at once.
+        let start = a.2 + (bin * stride) as isize;
+        let plain = stride == 1 && a.1.is_none() && b.1.is_none() && (a.2 == b.2 || b.0.is_empty());
+        if plain && !a.0.is_empty() {
+            let left = start.min(0).unsigned_abs().min(cells.len());
+            let from = start.max(0) as usize;
+            let inside = (self.width.saturating_sub(from)).min(cells.len() - left);
+            let (before, rest) = cells.split_at_mut(left);
+            let (middle, after) = rest.split_at_mut(inside);
+            before.fill(N::cell([N::zeroed(); 2]));
+            after.fill(N::cell([N::zeroed(); 2]));
+            let a = a.0.get(from..).unwrap_or(&[]);
+            match b.0.get(from..) {
+                Some(b) if !b.is_empty() => {
+                    for ((cell, &a), &b) in middle.iter_mut().zip(a).zip(b) {
+                        *cell = N::cell([a, b]);
                     }
                 }
-                first += part.channels;
+                _ => {
+                    for (cell, &a) in middle.iter_mut().zip(a) {
+                        *cell = N::cell([a, N::zeroed()]);
+                    }
+                }
             }
+            return;
+        }
+        let number = |(numbers, marks, from): (&[N], Option<&[u8]>, isize), at: usize| {
+            let place = usize::try_from(from + ((bin + at) * stride) as isize);
+            let Ok(place) = place else {
+                return N::zeroed();
+            };
+            match (numbers.get(place), marks) {
+                (Some(&x), None) => x,
+                (Some(&x), Some(marks)) if marks[place] != 0 => x,
+                _ => N::zeroed(),
+            }
+        };
+        for (at, cell) in cells.iter_mut().enumerate() {
+            *cell = N::cell([number(a, at), number(b, at)]);
         }
     }
 
-    /// Observed pixels in the window of every output pixel, counted inside the image only.
-    fn counts(&self, op: &Convolution, input: &View<'_>, bins: usize) -> Vec<u16> {
-        let taps =
-            |size: u8, dilation: u8| (0..usize::from(size)).map(move |n| n * usize::from(dilation));
-        let (inside, at) = self.inside(input);
-        // A frame's observed pixels between their margins; nothing outside the image.
-        let mut rows = vec![0u8; self.frames * self.bins];
-        for (frame, row) in inside.zip(rows.chunks_exact_mut(self.bins).skip(at)) {
-            input.observed(frame, &mut row[self.margin..][..input.bins()]);
-        }
-        let reach = 2 * usize::from(op.kernel.frames / 2) * usize::from(op.dilation.frames);
-        let starts = (0..self.frames - reach).step_by(usize::from(op.stride.frames));
-        let mut out = Vec::new();
-        let mut column = vec![0u16; self.bins];
-        for start in starts {
-            column.fill(0);
-            for tap in taps(op.kernel.frames, op.dilation.frames) {
-                let row = &rows[(start + tap) * self.bins..][..self.bins];
-                column
-                    .iter_mut()
-                    .zip(row)
-                    .for_each(|(c, &r)| *c += u16::from(r));
-            }
-            out.extend((0..bins).map(|bin| {
-                let first = bin * usize::from(op.stride.bins);
-                taps(op.kernel.bins, op.dilation.bins)
-                    .map(|tap| column[first + tap])
-                    .sum::<u16>()
-            }));
-        }
-        out
+    /// The numbers of a line, which of them count, and where the first is read; `None` outside the image.
+    fn source(&self, line: usize) -> Option<(&[N], Option<&[u8]>, isize)> {
+        let (rest, input) = (line / self.filter.inputs, line % self.filter.inputs);
+        let bins = usize::from(self.op.kernel.bins);
+        let (tap, bin) = match self.filter.taps == bins {
+            true => (rest, 0),
+            false => (rest / bins, rest % bins),
+        };
+        let frame = self.frame_of(tap)?;
+        let row = self
+            .kept
+            .row(self.input.channels[self.first + input], frame);
+        let marks = self
+            .marks
+            .map(|marks| &marks[tap * self.width..][..self.width]);
+        let from = self.first_bin() + (bin * usize::from(self.op.dilation.bins)) as isize;
+        Some((row, marks, from))
     }
-}
-
-/// An output pixel is observed if anything in its window is.
-fn mark(counts: &[u16], frames: Range<usize>, out: &mut Tensor) {
-    let rows = counts.chunks_exact(out.bins);
-    for (frame, counts) in frames.zip(rows) {
-        if let Some(observed) = out.observed_mut(frame) {
-            for (o, &count) in observed.iter_mut().zip(counts) {
-                *o = u8::from(count > 0);
-            }
-        }
-    }
-}
-
-/// Gives every output inputs of its own: pixels of group inputs x `lanes` numbers.
-fn widen(op: &Convolution, lanes: usize, gathered: &[f32]) -> Vec<f32> {
-    let (inputs, outputs) = (op.group_inputs(), op.group_outputs());
-    let pixels = gathered.chunks_exact(usize::from(op.inputs));
-    let mut out = vec![0.0; pixels.len() * inputs * lanes];
-    for (wide, pixel) in out.chunks_exact_mut(inputs * lanes).zip(pixels) {
-        for (i, row) in wide.chunks_exact_mut(lanes).enumerate() {
-            for (o, y) in row.iter_mut().enumerate().take(usize::from(op.outputs)) {
-                *y = pixel[o / outputs * inputs + i];
-            }
-        }
-    }
-    out
 }

@@ -1,125 +1,218 @@
-//! The operations at work, one module each: they write a run of frames of their output (Spec §8.4 to §8.9).
+//! The operations at work: each writes a frame of its output (Spec §8.4 to §8.9).
 
-mod activation;
-mod combine;
 pub(super) mod convolution;
-mod pool;
-mod shuffle;
-mod upsample;
 
-use super::tensor::{Tensor, View};
-use alloc::vec::Vec;
+use super::number::Number;
+use super::plan::Step;
+use super::tensors::{Kept, View};
 use codec_format::model::graph::Extent;
-use codec_format::model::op::{Combine, Op};
-use convolution::Kernel;
-use core::ops::Range;
+use codec_format::model::op::{Activation, Op, Pool, PoolKind};
 
-/// An operation ready to run: the weights of a convolution in the order its kernel reads them.
-#[derive(Debug, Clone)]
-pub(super) struct Prepared {
-    /// The operation; of a convolution all but the weights.
-    op: Op,
-    kernel: Option<Kernel>,
+/// A frame that is being written.
+pub(super) struct Writing<'a, N> {
+    /// A row for each channel.
+    pub numbers: &'a mut [N],
+    /// Which pixels are observed; none where all are.
+    pub marks: &'a mut [u8],
+    /// Bins of a row.
+    pub width: usize,
 }
 
-impl Prepared {
-    pub fn new(op: &Op) -> Self {
-        let Op::Convolution(convolution) = op else {
-            return Prepared {
-                op: op.clone(),
-                kernel: None,
-            };
-        };
-        let (shape, kernel) = Kernel::new(convolution);
-        Prepared {
-            op: Op::Convolution(shape),
-            kernel: Some(kernel),
-        }
+impl<N> Writing<'_, N> {
+    /// The rows, each with its channel.
+    fn rows(&mut self) -> impl Iterator<Item = (usize, &mut [N])> {
+        // A frame that is written has bins.
+        self.numbers.chunks_exact_mut(self.width.max(1)).enumerate()
     }
+}
 
-    /// The last frame of the inputs that frame `frame` of the output depends on.
-    pub fn last_read(&self, frame: usize) -> i64 {
-        *self.op.window(frame as i64).end()
-    }
-
-    /// The first frame of the inputs that frame `frame` of the output depends on.
-    pub fn first_read(&self, frame: usize) -> usize {
-        (*self.op.window(frame as i64).start()).max(0) as usize
-    }
-
-    /// Which input the output may take the place of, if nothing else reads that.
-    pub fn replaces(&self) -> Range<usize> {
-        match self.op {
-            Op::Activation(_) => 0..1,
-            // The first two terms of a sum may change places.
-            Op::Combine(Combine::Add) => 0..2,
-            _ => 0..0,
-        }
-    }
-
-    /// Writes `frames` of the output, which are all zero or, where the output takes the place of an input, that input's;
-    /// `inputs` are the others then.
-    pub fn run(
-        &self,
-        inputs: &[View<'_>],
-        in_place: bool,
-        frames: Range<usize>,
-        out: &mut Tensor,
-        scratch: &mut Vec<f32>,
-    ) {
-        let Some(first) = inputs.first() else {
-            if let Op::Activation(op) = &self.op {
-                activation::run(op, frames, out);
+/// Writes a frame of any operation but a convolution.
+pub(super) fn run<N: Number>(
+    step: &Step,
+    kept: &Kept<'_, N>,
+    frame: u64,
+    out: &mut Writing<'_, N>,
+) {
+    match &step.op {
+        Op::Convolution(_) => {}
+        Op::Activation(op) => {
+            if let Some(input) = step.inputs.first() {
+                repeat(Extent::ONE, kept, input, frame, out);
             }
-            return;
-        };
-        match &self.op {
-            Op::Convolution(op) => {
-                if let Some(kernel) = &self.kernel {
-                    convolution::run(op, kernel, first, frames, out, scratch);
+            activate(op, out);
+        }
+        Op::Combine(_) => {
+            let mut terms = &step.inputs[..];
+            if let (false, Some((first, rest))) = (step.in_place(), terms.split_first()) {
+                repeat(Extent::ONE, kept, first, frame, out);
+                terms = rest;
+            }
+            add(kept, terms, frame, out);
+        }
+        Op::Pool(op) => pool(op, kept, &step.inputs[0], frame, out),
+        Op::Upsample(op) => repeat(op.factor, kept, &step.inputs[0], frame, out),
+        Op::Shuffle(op) => shuffle(op.factor, kept, &step.inputs[0], frame, out),
+    }
+}
+
+fn activate<N: Number>(op: &Activation, out: &mut Writing<'_, N>) {
+    let slopes = N::slopes(op);
+    for (channel, row) in out.rows() {
+        match slopes.get(channel) {
+            None => row
+                .iter_mut()
+                .for_each(|x| *x = if *x > N::zeroed() { *x } else { N::zeroed() }),
+            Some(&slope) => row.iter_mut().for_each(|x| {
+                *x = if *x > N::zeroed() {
+                    *x
+                } else {
+                    x.sloped(slope)
                 }
-            }
-            Op::Activation(op) => {
-                upsample::run(Extent::ONE, first, frames.clone(), out);
-                activation::run(op, frames, out);
-            }
-            Op::Combine(_) => {
-                let mut terms = inputs;
-                if !in_place {
-                    upsample::run(Extent::ONE, first, frames.clone(), out);
-                    terms = &inputs[1..];
-                }
-                combine::add(terms, frames.clone(), out);
-                unite(terms, frames, out);
-            }
-            Op::Pool(op) => pool::run(op, first, frames, out),
-            Op::Upsample(op) => upsample::run(op.factor, first, frames, out),
-            Op::Shuffle(op) => shuffle::run(op.factor, first, frames, out),
+            }),
         }
     }
+}
+
+/// Adds the terms to what is there.
+fn add<N: Number>(kept: &Kept<'_, N>, terms: &[View], frame: u64, out: &mut Writing<'_, N>) {
+    for (channel, row) in out.rows() {
+        if let [only] = terms {
+            let term = kept.row(only.channels[channel], frame);
+            row.iter_mut().zip(term).for_each(|(y, &x)| *y = y.plus(x));
+            continue;
+        }
+        for (bin, y) in row.iter_mut().enumerate() {
+            let mut sum = y.widen();
+            for term in terms {
+                sum += kept.row(term.channels[channel], frame)[bin].widen();
+            }
+            *y = N::narrow(sum);
+        }
+    }
+    if !out.marks.is_empty() {
+        for term in terms {
+            kept.unite(term, frame, out.marks);
+        }
+    }
+}
+
+/// Repeats every pixel; by one it is copied.
+fn repeat<N: Number>(
+    factor: Extent,
+    kept: &Kept<'_, N>,
+    input: &View,
+    frame: u64,
+    out: &mut Writing<'_, N>,
+) {
+    let from = frame / u64::from(factor.frames);
+    let step = usize::from(factor.bins);
+    for (channel, row) in out.rows() {
+        let x = kept.row(input.channels[channel], from);
+        if step == 1 {
+            row.copy_from_slice(x);
+        } else {
+            for (pixels, &x) in row.chunks_mut(step).zip(x) {
+                pixels.fill(x);
+            }
+        }
+    }
+    spread(factor, kept, input, frame, out);
+}
+
+fn shuffle<N: Number>(
+    factor: Extent,
+    kept: &Kept<'_, N>,
+    input: &View,
+    frame: u64,
+    out: &mut Writing<'_, N>,
+) {
+    let (step, pace) = (usize::from(factor.bins), usize::from(factor.frames));
+    let from = frame / u64::from(factor.frames);
+    let part = (frame % u64::from(factor.frames)) as usize;
+    for (channel, row) in out.rows() {
+        for b in 0..step {
+            let x = kept.row(input.channels[(channel * step + b) * pace + part], from);
+            if step == 1 {
+                row.copy_from_slice(x);
+                continue;
+            }
+            let pixels = row.iter_mut().skip(b).step_by(step);
+            pixels.zip(x).for_each(|(y, &x)| *y = x);
+        }
+    }
+    spread(factor, kept, input, frame, out);
 }
 
 /// Which pixels of a frame on a grid finer by `factor` are observed: those whose pixel of the input is.
-fn spread(factor: Extent, input: &View<'_>, frame: usize, out: &mut Tensor) {
-    if let Some(observed) = out.observed_mut(frame) {
-        let mut coarse = alloc::vec![0; input.bins()];
-        input.observed(frame / usize::from(factor.frames), &mut coarse);
-        for (bin, o) in observed.iter_mut().enumerate() {
-            *o = coarse[bin / usize::from(factor.bins)];
+fn spread<N: Number>(
+    factor: Extent,
+    kept: &Kept<'_, N>,
+    input: &View,
+    frame: u64,
+    out: &mut Writing<'_, N>,
+) {
+    let step = usize::from(factor.bins);
+    out.marks.fill(0);
+    for &slot in &input.slots {
+        if out.marks.is_empty() {
+            return;
+        }
+        match kept.marks(slot, frame / u64::from(factor.frames)) {
+            None => out.marks.fill(1),
+            Some(marks) => {
+                for (pixels, &mark) in out.marks.chunks_mut(step).zip(marks) {
+                    pixels.iter_mut().for_each(|o| *o |= mark);
+                }
+            }
         }
     }
 }
 
-/// Marks what any input observes.
-fn unite(inputs: &[View<'_>], frames: Range<usize>, out: &mut Tensor) {
-    let mut row = alloc::vec![0; out.bins];
-    for frame in frames {
-        let Some(observed) = out.observed_mut(frame) else {
-            return;
-        };
-        for input in inputs {
-            input.observed(frame, &mut row);
-            observed.iter_mut().zip(&row).for_each(|(o, r)| *o |= r);
+fn pool<N: Number>(
+    op: &Pool,
+    kept: &Kept<'_, N>,
+    input: &View,
+    frame: u64,
+    out: &mut Writing<'_, N>,
+) {
+    let (step, pace) = (usize::from(op.factor.bins), u64::from(op.factor.frames));
+    let Some(&slot) = input.slots.first() else {
+        return;
+    };
+    let (all, width) = (kept.points(slot), kept.width(slot));
+    let frames = frame * pace..((frame + 1) * pace).min(all);
+    let bins = |bin: usize| bin * step..((bin + 1) * step).min(width);
+    let seen = |frame: u64, bin: usize| {
+        let mut slots = input.slots.iter();
+        !input.sparse || slots.any(|&slot| kept.marks(slot, frame).is_none_or(|m| m[bin] != 0))
+    };
+    for (channel, row) in out.rows() {
+        for (bin, y) in row.iter_mut().enumerate() {
+            let mut found: Option<(N, N::Wide)> = None;
+            let mut count = 0;
+            for frame in frames.clone() {
+                let x = kept.row(input.channels[channel], frame);
+                for bin in bins(bin).filter(|&bin| seen(frame, bin)) {
+                    let x = x[bin];
+                    found = Some(match found {
+                        None => (x, x.widen()),
+                        Some((most, mut sum)) => {
+                            sum += x.widen();
+                            (if x > most { x } else { most }, sum)
+                        }
+                    });
+                    count += 1;
+                }
+            }
+            *y = match (found, op.kind) {
+                (None, _) => N::zeroed(),
+                (Some((_, sum)), PoolKind::Mean) => N::mean(sum, count),
+                (Some((most, _)), PoolKind::Max) => most,
+            };
         }
+    }
+    for (bin, mark) in out.marks.iter_mut().enumerate() {
+        let any = (frames.clone()).any(|frame| bins(bin).any(|bin| seen(frame, bin)));
+        *mark = u8::from(any);
     }
 }

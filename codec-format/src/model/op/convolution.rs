@@ -1,10 +1,12 @@
 //! Convolutions: plain or sparse, with stride, dilation and groups down to depthwise (Spec §8.4).
 
-use super::{coarser, floats, put_floats, rule, single, unsupported, Budget, Operation};
+use super::{
+    coarser, floats, put_floats, put_shorts, rule, shorts, single, unsupported, Budget, Operation,
+};
 use crate::bytes::{put_varint, Cursor};
 use crate::error::Result;
 use crate::model::shape::{Extent, Shape};
-use crate::model::WeightCoding;
+use crate::model::{Arithmetic, WeightCoding};
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
 use half::f16;
@@ -40,10 +42,77 @@ pub struct Convolution {
     pub inputs: u16,
     /// Channels out.
     pub outputs: u16,
-    /// `outputs x (inputs / groups) x kernel.bins x kernel.frames`, the last index fastest.
-    pub weights: Vec<f32>,
-    /// One per output channel.
-    pub bias: Vec<f32>,
+    /// Weights and biases.
+    pub numbers: Numbers,
+}
+
+/// The numbers of a convolution. Weights are `outputs x (inputs / groups) x kernel.bins x kernel.frames`, the last index
+/// fastest; there is a bias, and a shift, for every output.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Numbers {
+    /// IEEE binary32.
+    Real {
+        /// The weights.
+        weights: Vec<f32>,
+        /// The biases.
+        bias: Vec<f32>,
+    },
+    /// Whole numbers: an output is its sum and bias divided by 2 to the shift. No sum overflows 32 bits, whatever the
+    /// input is (Spec §7.8).
+    Whole {
+        /// The weights.
+        weights: Vec<i16>,
+        /// Binary digits that a sum has behind the point: at most [`MAX_SHIFT`].
+        shifts: Vec<u8>,
+        /// The biases, in the units of the sums.
+        bias: Vec<i32>,
+    },
+}
+
+/// Most digits behind the point of a whole-number convolution's sums.
+pub const MAX_SHIFT: u8 = 24;
+
+impl Numbers {
+    /// Whether there are as many as these counts of weights and outputs ask for.
+    fn fit(&self, weights: usize, outputs: usize) -> Result<()> {
+        let (has, [first, second]) = match self {
+            Numbers::Real { weights, bias } => (weights.len(), [bias.len(); 2]),
+            Numbers::Whole {
+                weights,
+                shifts,
+                bias,
+            } => (weights.len(), [shifts.len(), bias.len()]),
+        };
+        rule(has == weights, "weights that do not fit the convolution")?;
+        rule(
+            first == outputs && second == outputs,
+            "biases that do not fit the convolution",
+        )
+    }
+
+    /// Proves that no sum overflows, in whatever order it is built; `each` weights belong to an output (Spec §7.8).
+    fn bounded(&self, each: usize) -> Result<()> {
+        let Numbers::Whole {
+            weights,
+            shifts,
+            bias,
+        } = self
+        else {
+            return Ok(());
+        };
+        for ((weights, &shift), &bias) in weights.chunks(each.max(1)).zip(shifts).zip(bias) {
+            rule(shift <= MAX_SHIFT, "shift beyond 24")?;
+            let sum: u64 = weights.iter().map(|w| u64::from(w.unsigned_abs())).sum();
+            let most = sum * 32_768 + u64::from(bias.unsigned_abs()) + half(shift);
+            rule(most < 1 << 31, "sum that may overflow")?;
+        }
+        Ok(())
+    }
+}
+
+/// What is added before `shift` digits are dropped, so that the nearest number remains.
+fn half(shift: u8) -> u64 {
+    (1 << shift) >> 1
 }
 
 impl Convolution {
@@ -58,17 +127,44 @@ impl Convolution {
             groups: 1,
             inputs,
             outputs,
-            weights: Vec::new(),
-            bias: Vec::new(),
+            numbers: NONE,
         };
         zeros.fill(|| 0.0);
         zeros
     }
 
-    /// As many weights, then biases, as it must have, each of them the next of `numbers`.
+    /// As many binary32 weights, then biases, as it must have, each of them the next of `numbers`.
     pub fn fill(&mut self, mut numbers: impl FnMut() -> f32) {
-        self.weights = (0..self.weight_count()).map(|_| numbers()).collect();
-        self.bias = (0..self.outputs).map(|_| numbers()).collect();
+        self.numbers = Numbers::Real {
+            weights: (0..self.weight_count()).map(|_| numbers()).collect(),
+            bias: (0..self.outputs).map(|_| numbers()).collect(),
+        };
+    }
+
+    /// The weights, where they are binary32; nothing otherwise.
+    #[must_use]
+    pub fn weights(&self) -> &[f32] {
+        self.learned()[0]
+    }
+
+    /// The same, to be changed.
+    #[must_use]
+    pub fn weights_mut(&mut self) -> &mut [f32] {
+        let [weights, _] = self.learned_mut();
+        weights
+    }
+
+    /// The biases, where they are binary32; nothing otherwise.
+    #[must_use]
+    pub fn bias(&self) -> &[f32] {
+        self.learned()[1]
+    }
+
+    /// The same, to be changed.
+    #[must_use]
+    pub fn bias_mut(&mut self) -> &mut [f32] {
+        let [_, bias] = self.learned_mut();
+        bias
     }
 
     /// Inputs that one output reads; 0 for a group count of 0.
@@ -114,13 +210,16 @@ impl Convolution {
             groups,
             inputs,
             outputs,
-            weights: Vec::new(),
-            bias: Vec::new(),
+            numbers: NONE,
         };
         let total = read.weight_count();
         budget.take(total)?;
         let at = cursor.at();
-        read.weights = match cursor.byte("weight coding")? {
+        let weights = match cursor.byte("weight coding")? {
+            coding @ (3 | 4) => {
+                read.numbers = whole(cursor, coding == 3, total, usize::from(outputs))?;
+                return Ok(read);
+            }
             0 => floats(cursor, total, "weights")?,
             1 => cursor
                 .take(2 * total, "weights")?
@@ -140,7 +239,8 @@ impl Convolution {
             }
             coding => return Err(unsupported("weight coding", coding, at)),
         };
-        read.bias = floats(cursor, usize::from(outputs), "biases")?;
+        let bias = floats(cursor, usize::from(outputs), "biases")?;
+        read.numbers = Numbers::Real { weights, bias };
         Ok(read)
     }
 
@@ -175,14 +275,9 @@ impl Operation for Convolution {
             "dilation out of 1 to 16",
         )?;
         let grid = coarser(input.grid, self.stride, 1)?;
-        rule(
-            self.weights.len() == self.weight_count(),
-            "weights that do not fit the convolution",
-        )?;
-        rule(
-            self.bias.len() == usize::from(self.outputs),
-            "biases that do not fit the convolution",
-        )?;
+        self.numbers
+            .fit(self.weight_count(), usize::from(self.outputs))?;
+        self.numbers.bounded(self.channel_weights())?;
         Ok(Shape {
             channels: self.outputs,
             grid,
@@ -200,12 +295,32 @@ impl Operation for Convolution {
         centre - half..=centre + half
     }
 
+    fn arithmetic(&self) -> Option<Arithmetic> {
+        Some(match self.numbers {
+            Numbers::Real { .. } => Arithmetic::Real,
+            Numbers::Whole { .. } => Arithmetic::Whole,
+        })
+    }
+
+    fn parameters(&self) -> usize {
+        match &self.numbers {
+            Numbers::Real { weights, bias } => weights.len() + bias.len(),
+            Numbers::Whole { weights, bias, .. } => weights.len() + bias.len(),
+        }
+    }
+
     fn learned(&self) -> [&[f32]; 2] {
-        [&self.weights, &self.bias]
+        match &self.numbers {
+            Numbers::Real { weights, bias } => [weights, bias],
+            Numbers::Whole { .. } => [&[], &[]],
+        }
     }
 
     fn learned_mut(&mut self) -> [&mut [f32]; 2] {
-        [&mut self.weights, &mut self.bias]
+        match &mut self.numbers {
+            Numbers::Real { weights, bias } => [weights, bias],
+            Numbers::Whole { .. } => [&mut [], &mut []],
+        }
     }
 
     fn write(&self, body: &mut Vec<u8>, coding: WeightCoding) -> Result<()> {
@@ -219,14 +334,25 @@ impl Operation for Convolution {
         for count in [self.groups, self.inputs, self.outputs] {
             put_varint(body, u64::from(count));
         }
+        let (weights, bias) = match &self.numbers {
+            Numbers::Real { weights, bias } => (weights, bias),
+            Numbers::Whole {
+                weights,
+                shifts,
+                bias,
+            } => {
+                put_whole(body, weights, shifts, bias);
+                return Ok(());
+            }
+        };
         match coding {
             WeightCoding::F32 => {
                 body.push(0);
-                put_floats(body, &self.weights);
+                put_floats(body, weights);
             }
             WeightCoding::F16 => {
                 body.push(1);
-                for &weight in &self.weights {
+                for &weight in weights {
                     let half = f16::from_f32(weight);
                     rule(half.is_finite(), "weight beyond binary16")?;
                     body.extend_from_slice(&half.to_le_bytes());
@@ -234,14 +360,55 @@ impl Operation for Convolution {
             }
             WeightCoding::I8 => {
                 body.push(2);
-                for channel in self.weights.chunks(self.channel_weights().max(1)) {
+                for channel in weights.chunks(self.channel_weights().max(1)) {
                     put_bytes(body, channel)?;
                 }
             }
         }
-        put_floats(body, &self.bias);
+        put_floats(body, bias);
         Ok(())
     }
+}
+
+/// No numbers: a convolution that is being built.
+const NONE: Numbers = Numbers::Real {
+    weights: Vec::new(),
+    bias: Vec::new(),
+};
+
+/// Whole numbers as they are, in bytes if all weights are bytes.
+fn put_whole(body: &mut Vec<u8>, weights: &[i16], shifts: &[u8], bias: &[i32]) {
+    if weights.iter().all(|&w| i8::try_from(w).is_ok()) {
+        body.push(3);
+        body.extend(weights.iter().map(|&w| w as u8));
+    } else {
+        body.push(4);
+        put_shorts(body, weights);
+    }
+    body.extend_from_slice(shifts);
+    for bias in bias {
+        body.extend_from_slice(&bias.to_le_bytes());
+    }
+}
+
+fn whole(cursor: &mut Cursor<'_>, bytes: bool, total: usize, outputs: usize) -> Result<Numbers> {
+    let weights = if bytes {
+        let raw = cursor.take(total, "weights")?;
+        raw.iter().map(|&b| i16::from(b as i8)).collect()
+    } else {
+        shorts(cursor, total, "weights")?
+    };
+    let shifts = cursor.take(outputs, "shifts")?.to_vec();
+    let raw = cursor.take(4 * outputs, "biases")?;
+    let bias = raw
+        .chunks_exact(4)
+        .map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+        .collect();
+    Ok(Numbers::Whole {
+        weights,
+        shifts,
+        bias,
+    })
 }
 
 /// The weights of one output as a scale and signed bytes.

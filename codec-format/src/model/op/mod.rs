@@ -12,14 +12,14 @@ pub mod shuffle;
 pub mod upsample;
 
 use super::shape::{Extent, Grid, Shape};
-use super::WeightCoding;
+use super::{Arithmetic, WeightCoding};
 use crate::bytes::Cursor;
 use crate::error::{Error, Result};
 use crate::limits::{check, Limits};
 pub use activation::Activation;
 use alloc::vec::Vec;
 pub use combine::Combine;
-pub use convolution::{Convolution, ConvolutionKind};
+pub use convolution::{Convolution, ConvolutionKind, Numbers, MAX_SHIFT};
 use core::ops::RangeInclusive;
 pub use pool::{Pool, PoolKind};
 pub use shuffle::Shuffle;
@@ -55,6 +55,16 @@ trait Operation {
     /// As [`Op::window`].
     fn window(&self, frame: i64) -> RangeInclusive<i64> {
         frame..=frame
+    }
+
+    /// As [`Op::arithmetic`].
+    fn arithmetic(&self) -> Option<Arithmetic> {
+        None
+    }
+
+    /// As [`Op::parameters`].
+    fn parameters(&self) -> usize {
+        self.learned().iter().map(|values| values.len()).sum()
     }
 
     /// As [`Op::learned`].
@@ -138,7 +148,14 @@ impl Op {
         self.operation().macs(output)
     }
 
-    /// All that training changes: weights and biases of a convolution, slopes of an activation; empty slices otherwise.
+    /// The kind of its numbers, if it has any.
+    #[must_use]
+    pub fn arithmetic(&self) -> Option<Arithmetic> {
+        self.operation().arithmetic()
+    }
+
+    /// All that training changes: weights and biases of a convolution, slopes of an activation; empty slices otherwise,
+    /// and where these are whole numbers.
     #[must_use]
     pub fn learned(&self) -> [&[f32]; 2] {
         self.operation().learned()
@@ -150,10 +167,10 @@ impl Op {
         self.operation_mut().learned_mut()
     }
 
-    /// How many numbers [`Op::learned`] has.
+    /// Weights and biases of a convolution, or slopes of an activation, of either kind.
     #[must_use]
     pub fn parameters(&self) -> usize {
-        self.learned().iter().map(|values| values.len()).sum()
+        self.operation().parameters()
     }
 
     /// The frames of the inputs' grid that frame `frame` of the output depends on; some may lie outside the image. Both
@@ -235,12 +252,26 @@ fn coarser(grid: Grid, factor: Extent, sign: i8) -> Result<Grid> {
     Ok(grid)
 }
 
-fn unsupported(what: &'static str, value: u8, at: u64) -> Error {
+pub(super) fn unsupported(what: &'static str, value: u8, at: u64) -> Error {
     Error::Unsupported {
         what,
         value: u64::from(value),
         at,
     }
+}
+
+fn put_shorts(body: &mut Vec<u8>, values: &[i16]) {
+    for value in values {
+        body.extend_from_slice(&value.to_le_bytes());
+    }
+}
+
+fn shorts(cursor: &mut Cursor<'_>, count: usize, what: &'static str) -> Result<Vec<i16>> {
+    let raw = cursor.take(count.saturating_mul(2), what)?;
+    Ok(raw
+        .chunks_exact(2)
+        .map(|b| i16::from_le_bytes([b[0], b[1]]))
+        .collect())
 }
 
 fn put_floats(body: &mut Vec<u8>, values: &[f32]) {

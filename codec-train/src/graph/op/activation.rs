@@ -11,6 +11,8 @@ fn slopes(op: &Activation, channels: usize) -> Cow<'_, [f32]> {
     match op {
         Activation::Relu => Cow::Owned(vec![0.0; channels]),
         Activation::Prelu(slopes) => Cow::Borrowed(slopes),
+        // Nothing trains in whole numbers.
+        Activation::WholePrelu(_) => Cow::Owned(vec![0.0; channels]),
     }
 }
 
@@ -44,7 +46,7 @@ pub(super) fn backward<B: Backend>(
             mask: g.mask,
         }],
         parameters: match op {
-            Activation::Relu => Vec::new(),
+            Activation::Relu | Activation::WholePrelu(_) => Vec::new(),
             Activation::Prelu(_) => vec![found],
         },
     })

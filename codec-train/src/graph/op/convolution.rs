@@ -22,7 +22,7 @@ pub(super) fn forward<B: Backend>(
     let (backend, filter) = (step.backend, Filter::of(op));
     if op.kind == ConvolutionKind::Plain {
         let value = Value {
-            data: backend.convolve(&input.data, &filter, Some(&op.bias), step.out)?,
+            data: backend.convolve(&input.data, &filter, Some(op.bias()), step.out)?,
             mask: None,
         };
         return Ok((value, Vec::new()));
@@ -40,7 +40,7 @@ pub(super) fn forward<B: Backend>(
         ),
         None => (backend.sums(&step.ones(&input.data)?, window, one)?, None),
     };
-    let data = backend.mean(&sums, &counts, &op.bias, mean(op, step))?;
+    let data = backend.mean(&sums, &counts, op.bias(), mean(op, step))?;
     Ok((Value { data, mask }, vec![sums, counts]))
 }
 
