@@ -52,8 +52,8 @@ def example():
     def number(x):
         return np.format_float_positional(x, unique=True, trim="-")
 
-    def angles(row):
-        return [number(x) for x in d.atan2f(row[1, :12], row[0, :12])]
+    def spectrum(pair):
+        return ["(%s, %s)" % (number(x), number(y)) for x, y in zip(*(part[t, :8] for part in pair))]
 
     show("the stream, %d bytes (hexadecimal)" % len(data), ["%02x" % x for x in data], 32, " ")
     at, kind, log = 8, None, []
@@ -71,12 +71,12 @@ def example():
     images = [stream.segments[i][0] for i in sorted(stream.segments)]
     up, tr, dense, low = d.completed(h, None, images)
     t = 5
-    show("dense levels of fine frame 5, bins 0 to 11 (dB above the origin)", [number(x) for x in dense[t, :12]], 6)
-    blocks = []
-    pcm = d.synthesise(h, tr, up, dense, images, low, blocks)
-    show("phases of fine frame 5 in the first block, bins 0 to 11: of S after 7 of §9.3", angles(blocks[0][0][:, t]), 6)
-    for n in (1, 8):
-        show("of S after step %d of §9.4" % n, angles(blocks[0][n][:, t]), 6)
+    show("dense levels of fine frame 5, bins 0 to 11 (1/16 dB above the origin)", ["%d" % x for x in dense[t, :12]], 12)
+    steps = []
+    phases, pcm = d.synthesise(h, tr, up, dense, images, low, steps)
+    show("phases of fine frame 5, bins 2 to 11 (§9.3)", ["%d" % x for x in phases[t, 2:12]], 5)
+    for n in (0, 1, 7):
+        show("S[%d] of fine frame 5, bins 0 to 7 (§9.4)" % n, spectrum(steps[n]), 4)
     show("samples 96 to 107 of the output", [number(x) for x in pcm[96:108]], 6)
     pcm = pcm[:stream.total]
     show("SHA-256 of all %d, binary32" % len(pcm), [hashlib.sha256(pcm.astype("<f4").tobytes()).hexdigest()], 1)

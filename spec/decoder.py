@@ -9,7 +9,6 @@ writes interleaved binary32 samples at the coded rate, lowest byte first. Sectio
 """
 
 import hashlib
-import heapq
 import os
 import struct
 import sys
@@ -84,6 +83,9 @@ class Bytes:
         x = self.signed()
         rule(-32768 <= x <= 32767, "number beyond 16 bits")
         return x
+
+    def i16(self):
+        return struct.unpack("<h", self.take(2))[0]
 
     def f32(self):
         return f32(struct.unpack("<f", self.take(4))[0])
@@ -799,168 +801,71 @@ def read_segment(h, body, log=None):
 # ---------------------------------------------------------------- §11 functions
 
 
-def from_bits(*bits):
-    return np.array(bits, np.uint32).view(f32)
-
-
-def k_sin(x):
-    z = x * x
-    w = z * z
-    r = -0.000198393348360966317347 + z * 0.0000027183114939898219064
-    s = z * x
-    return ((x + s * (-0.166666666416265235595 + z * 0.0083333293858894631756)) + s * w * r).astype(f32)
-
-
-def k_cos(x):
-    z = x * x
-    w = z * z
-    r = -0.00138867637746099294692 + z * 0.0000243904487962774090654
-    return (((1.0 + z * -0.499999997251031003120) + w * 0.0416666233237390631894) + (w * z) * r).astype(f32)
-
-
-def sincosf(x):
-    """Sines and cosines of binary32 angles of at most 9 pi / 4 in size."""
-    x = np.asarray(x, f32)
-    bits, negative = x.view(np.uint32) & 0x7FFFFFFF, x < 0
-    quarter = np.select([bits <= 0x3F490FDA, bits <= 0x4016CBE3, bits <= 0x407B53D1, bits <= 0x40AFEDDF], [0, 1, 2, 3], 4)
-    wide = np.abs(x.astype(np.float64)) - quarter * (np.pi / 2)
-    s, c = k_sin(wide), k_cos(wide)
-    sine = np.select([quarter % 4 == 0, quarter == 1, quarter == 2], [s, c, -s], -c)
-    cosine = np.select([quarter % 4 == 0, quarter == 1, quarter == 2], [c, -s, -c], s)
-    tiny = bits < 0x39800000
-    return np.where(tiny, x, np.where(negative, -sine, sine)), np.where(tiny, f32(1), cosine)
-
-
-def expf(x):
-    x = np.asarray(x, f32)
-    half_ln2, more = from_bits(0x3EB17218, 0x3F851592)
-    sign = np.where(x < 0, -1, 1)
-    size = np.abs(x)
-    k = np.where(size > more, np.trunc(f32(1.4426950216) * x + f32(0.5) * sign.astype(f32)), np.where(size > half_ln2, sign, 0))
-    k = k.astype(f32)
-    hi = x - k * f32(6.9314575195e-01)
-    lo = k * f32(1.4286067653e-06)
-    r = hi - lo
-    rr = r * r
-    c = r - rr * (f32(1.6666625440e-1) + rr * f32(-2.7667332906e-3))
-    y = f32(1) + (r * c / (f32(2) - c) - lo + hi)
-    y = np.ldexp(y, k.astype(np.int32))
-    y = np.where(size <= f32(2.0**-13), f32(1) + x, y)
-    return np.where(x <= f32(-103.972084), f32(0), y).astype(f32)
-
-
-def log_parts(x):
-    """For positive normal numbers: f, s, t, h and k of §11.3."""
+def log10f(x):
+    """Of positive normal numbers."""
     bits = np.asarray(x, f32).view(np.uint32).astype(np.int64) + (0x3F800000 - 0x3F3504F3)
     k = ((bits >> 23) - 127).astype(f32)
     f = ((bits & 0x7FFFFF) + 0x3F3504F3).astype(np.uint32).view(f32) - f32(1)
     s = f / (f32(2) + f)
     z = s * s
     w = z * z
-    t1 = w * (f32(0.40000972152) + w * f32(0.24279078841))
-    t2 = z * (f32(0.66666662693) + w * f32(0.28498786688))
-    return f, s, t2 + t1, f32(0.5) * f * f, k
-
-
-def logf(x):
-    f, s, r, h, k = log_parts(x)
-    y = s * (h + r) + k * f32(9.0580006145e-06) - h + f + k * f32(6.9313812256e-01)
-    return np.where(x == 1, f32(0), y)
-
-
-def log10f(x):
-    f, s, r, h, k = log_parts(x)
-    hi = (f - h)
-    hi = (hi.view(np.uint32) & np.uint32(0xFFFFF000)).view(f32)
-    lo = f - hi - h + s * (h + r)
+    t = z * (f32(0.66666662693) + w * f32(0.28498786688)) + w * (f32(0.40000972152) + w * f32(0.24279078841))
+    h = f32(0.5) * f * f
+    hi = ((f - h).view(np.uint32) & np.uint32(0xFFFFF000)).view(f32)
+    lo = f - hi - h + s * (h + t)
     y = (k * f32(7.9034151668e-07) + (lo + hi) * f32(-3.1689971365e-05) + lo * f32(4.3432617188e-01)
          + hi * f32(4.3432617188e-01) + k * f32(3.0102920532e-01))
     return np.where(x == 1, f32(0), y)
 
 
-ATAN_HI = np.array([4.6364760399e-01, 7.8539812565e-01, 9.8279368877e-01, 1.5707962513e+00], f32)
-ATAN_LO = np.array([5.0121582440e-09, 3.7748947079e-08, 3.4473217170e-08, 7.5497894159e-08], f32)
-ATAN = np.array([3.3333328366e-01, -1.9999158382e-01, 1.4253635705e-01, -1.0648017377e-01, 6.1687607318e-02], f32)
-
-
-def atanf(x):
-    """Of numbers that are not negative."""
-    bits = x.view(np.uint32)
-    part = np.select([bits < 0x3EE00000, bits < 0x3F300000, bits < 0x3F980000, bits < 0x401C0000], [-1, 0, 1, 2], 3)
-    one, two, more = f32(1), f32(2), f32(1.5)
-    r = np.select([part == -1, part == 0, part == 1, part == 2],
-                  [x, (two * x - one) / (two + x), (x - one) / (x + one), (x - more) / (one + more * x)], -one / x)
-    z = r * r
-    w = z * z
-    s1 = z * (ATAN[0] + w * (ATAN[2] + w * ATAN[4]))
-    s2 = w * (ATAN[1] + w * ATAN[3])
-    y = np.where(part < 0, r - r * (s1 + s2), ATAN_HI[part] - ((r * (s1 + s2) - ATAN_LO[part]) - r))
-    y = np.where(bits < 0x39800000, x, y)
-    return np.where(bits >= 0x4C800000, ATAN_HI[3], y)
-
-
-def atan2f(y, x):
-    """Of finite numbers."""
-    with np.errstate(all="ignore"):
-        ix, iy = x.view(np.uint32), y.view(np.uint32)
-        left, below = ix >> 31 == 1, iy >> 31 == 1
-        ix, iy = (ix & 0x7FFFFFFF).astype(np.int64), (iy & 0x7FFFFFFF).astype(np.int64)
-        pi, low = f32(3.1415927410), f32(-8.7422776573e-08)
-        z = atanf(np.abs(y / x))
-        z = np.where(left & (iy + (26 << 23) < ix), f32(0), z)
-        z = np.where(x == 1, atanf(np.abs(y)), z)
-        out = np.where(left, pi - (z - low), z)
-        out = np.where(left & below, (z - low) - pi, np.where(below, -out, out))
-        half = np.where(below, -pi / f32(2), pi / f32(2))
-        out = np.where((ix == 0) | (ix + (26 << 23) < iy), half, out)
-        flat = np.where(left, np.where(below, -pi, pi), y)
-        return np.where(iy == 0, flat, out).astype(f32)
-
-
 # ---------------------------------------------------------------- §9.1 transform
 
+SINES = np.sin(2 * np.pi * np.arange(1025) / 4096).astype(f32)
 
-def twiddles(n):
-    """cos and -sin of 2 pi k / n for k < n / 2, each the nearest binary32."""
-    angle = 2 * np.pi * np.arange(n // 2) / n
-    return np.cos(angle).astype(f32), (-np.sin(angle)).astype(f32)
+
+def unit(j):
+    """Cosine and sine of j steps of 1/4096 turn."""
+    quarter, r = np.divmod(np.asarray(j, np.int64) % 4096, 1024)
+    up, down = SINES[r], SINES[1024 - r]
+    return np.choose(quarter, [down, -up, -down, up]), np.choose(quarter, [up, down, -up, -down])
+
+
+def times(c, s, re, im):
+    """The complex product (c, s) * (re, im)."""
+    return c * re - s * im, c * im + s * re
+
+
+def turns(k, n):
+    """W(k, n)"""
+    c, s = unit(4096 // n * k)
+    return c, -s
 
 
 def fft(re, im):
     """Forward transform along the last axis."""
-    n = re.shape[-1]
-    order, size = [0], 1
-    while size < n:
+    length, order = re.shape[-1], [0]
+    while len(order) < length:
         order = [2 * i for i in order] + [2 * i + 1 for i in order]
-        size *= 2
-    re, im = re[..., order], im[..., order]
+    re, im = re[:, order], im[:, order]
     size = 2
-    while size <= n:
+    while size <= length:
         m = size // 2
-        re, im = re.reshape(re.shape[0], -1, size), im.reshape(im.shape[0], -1, size)
-        a, b = re[..., :m], im[..., :m]
-        c, d = re[..., m:], im[..., m:]
-        u, v = twiddles(size)
-        yr, yi = u * c - v * d, u * d + v * c
-        yr[..., 0], yi[..., 0] = c[..., 0], d[..., 0]
-        if size > 2:
-            h = m // 2
-            zero, minus = f32(0), f32(-1)
-            yr[..., h] = c[..., h] * zero - d[..., h] * minus
-            yi[..., h] = c[..., h] * minus + d[..., h] * zero
-        re, im = np.concatenate([a + yr, a - yr], -1), np.concatenate([b + yi, b - yi], -1)
+        re, im = re.reshape(len(re), -1, size), im.reshape(len(im), -1, size)
+        a, b, c, d = re[..., :m], im[..., :m], re[..., m:], im[..., m:]
+        if size == 2:
+            x, y = c, d
+        elif size == 4:
+            x, y = np.stack([c[..., 0], d[..., 1]], -1), np.stack([d[..., 0], -c[..., 1]], -1)
+        else:
+            x, y = times(*turns(np.arange(m), size), c, d)
+        re, im = np.concatenate([a + x, a - x], -1).reshape(len(re), -1), np.concatenate([b + y, b - y], -1).reshape(len(im), -1)
         size *= 2
-    return re.reshape(-1, n), im.reshape(-1, n)
-
-
-def inverse_fft(re, im):
-    n = re.shape[-1]
-    order = [0] + list(range(n - 1, 0, -1))
-    re, im = fft(re[:, order], im[:, order])
-    return re / f32(n), im / f32(n)
+    return re, im
 
 
 class Transform:
+    """Frames of n samples, fine ones `hop` samples apart. Spectra are two arrays, real and imaginary parts, frames x bins."""
+
     def __init__(self, h, hop):
         self.n, self.hop, self.bins = h.n, hop, h.bins
         i = np.arange(h.window)
@@ -968,295 +873,119 @@ class Transform:
         self.window = np.zeros(h.n, f32)
         start = (h.n - h.window) // 2
         self.window[start:start + h.window] = wave if h.sine else wave * wave
+        self.inner = np.arange(1, h.n // 4 + 1)
+        self.turns = turns(self.inner, h.n)
 
     def spectra(self, signal, start, frames):
-        """Frames of `signal`, the first at index `start`: real and imaginary parts, frames x bins."""
-        n, pad = self.n, 0
-        blocks = np.zeros((frames + frames % 2, n), f32)
+        """Spectra of frames of `signal`, the first at index `start`; silence where it has no samples."""
+        n, half, k = self.n, self.n // 2, self.inner
+        u = np.zeros((frames, n), f32)
         for t in range(frames):
             at = start + t * self.hop
             lo, hi = max(at, 0), min(at + n, len(signal))
             if lo < hi:
-                blocks[t, lo - at:hi - at] = signal[lo:hi] * self.window[lo - at:hi - at]
-        re, im = fft(blocks[0::2], blocks[1::2])
-        mirror = [0] + list(range(n - 1, n // 2 - 1, -1))
-        k = self.bins
-        re, im, mr, mi = re[:, :k], im[:, :k], re[:, mirror], im[:, mirror]
-        half = f32(0.5)
-        out = np.empty((2, len(blocks), k), f32)
-        out[0, 0::2], out[1, 0::2] = half * (re + mr), half * (im - mi)
-        out[0, 1::2], out[1, 1::2] = half * (im + mi), half * (mr - re)
-        if frames % 2:
-            out[0, frames - 1], out[1, frames - 1] = re[-1], im[-1]
-        return out[:, :frames]
+                u[t, lo - at:hi - at] = signal[lo:hi]
+        u = u * (f32(0.5) * self.window)
+        re, im = fft(u[:, 0::2], u[:, 1::2])
+        x, y = np.zeros((2, frames, self.bins), f32)
+        x[:, 0], x[:, half] = f32(2) * (re[:, 0] + im[:, 0]), f32(2) * (re[:, 0] - im[:, 0])
+        even, odd = (re[:, k] + re[:, half - k], im[:, k] - im[:, half - k]), times(
+            *self.turns, im[:, k] + im[:, half - k], re[:, half - k] - re[:, k])
+        x[:, half - k], y[:, half - k] = even[0] - odd[0], odd[1] - even[1]
+        x[:, k], y[:, k] = even[0] + odd[0], even[1] + odd[1]
+        return x, y
 
-    def add(self, spectra, start, total):
-        """Adds the windowed inverse transforms of frames x bins to `total`, the first frame at index `start`."""
-        n, frames = self.n, spectra.shape[1]
-        if frames == 0:
-            return
-        if frames % 2:
-            spectra = np.concatenate([spectra, np.zeros((2, 1, self.bins), f32)], 1)
-        (ar, ai), (br, bi) = spectra[:, 0::2], spectra[:, 1::2]
-        re, im = np.empty((len(ar), n), f32), np.empty((len(ar), n), f32)
-        inner, mirror, ends = slice(1, n // 2), slice(n - 1, n // 2, -1), [0, n // 2]
-        re[:, inner], im[:, inner] = (ar - bi)[:, inner], (ai + br)[:, inner]
-        re[:, mirror], im[:, mirror] = (ar + bi)[:, inner], (br - ai)[:, inner]
-        re[:, ends], im[:, ends] = ar[:, ends], br[:, ends]
-        re, im = inverse_fft(re, im)
-        for t in range(frames):
-            self.put(start + t * self.hop, total, (im if t % 2 else re)[t // 2])
+    def frames(self, x, y):
+        """The windowed samples of spectra."""
+        half, k = self.n // 2, self.inner
+        re, im = np.empty((2, len(x), half), f32)
+        re[:, 0], im[:, 0] = x[:, 0] - x[:, half], x[:, 0] + x[:, half]
+        even = x[:, k] + x[:, half - k], y[:, k] - y[:, half - k]
+        odd = times(self.turns[0], -self.turns[1], x[:, k] - x[:, half - k], y[:, k] + y[:, half - k])
+        re[:, half - k], im[:, half - k] = odd[0] - even[1], even[0] + odd[1]
+        re[:, k], im[:, k] = even[1] + odd[0], even[0] - odd[1]
+        re, im = fft(re, im)
+        u = np.empty((len(x), self.n), f32)
+        u[:, 0::2], u[:, 1::2] = im, re
+        return u * (self.window * (f32(1) / f32(self.n)))
 
-    def put(self, at, total, samples):
-        lo, hi = max(at, 0), min(at + self.n, len(total))
-        if lo < hi:
-            total[lo:hi] += self.window[lo - at:hi - at] * samples[lo - at:hi - at]
-
-    def weight(self, frames, start, total):
-        for t in range(frames):
-            self.put(start + t * self.hop, total, self.window)
+    def signal(self, x, y):
+        """The signal of spectra; its first sample lies at position -n / 2."""
+        total, weight = np.zeros((2, (len(x) - 1) * self.hop + self.n), f32)
+        for t, frame in enumerate(self.frames(x, y)):
+            at = slice(t * self.hop, t * self.hop + self.n)
+            total[at] += frame
+            weight[at] += self.window * self.window
+        heard = weight > f32(1e-8)
+        return np.where(heard, total * (f32(1) / np.where(heard, weight, f32(1))), f32(0))
 
 
 # ---------------------------------------------------------------- §8 completion
 
-UNIT = f32(0.125)
+LOWEST, HIGHEST = -8192, 8191
 
 
-def level_of(re, im):
-    power = re * re + im * im
-    return f32(10) * log10f(np.where(power > f32(1e-16), power, f32(1e-16)))
+def level(x):
+    return np.clip(x, LOWEST, HIGHEST)
 
 
 def planes(h, images):
     """§8.1: values, image, background and mask, frames x bins, of all segments of a channel."""
     frames = sum(image.frames for image in images)
-    values, background, mask = np.zeros((frames, h.bins), f32), fill_lattice(h, images), np.zeros((frames, h.bins), f32)
-    pixels, levels = [], []
+    values, background, mask = np.zeros((frames, h.bins), np.int64), fill_lattice(h, images), np.zeros((frames, h.bins), bool)
     t = 0
     for image in images:
-        kept = np.array(list(image.kept), np.int64) + t * h.bins
-        level = (np.array(list(image.kept.values()), f32) + f32(0.5)) * f32(h.step) * UNIT
+        kept = np.array(list(image.kept), np.int64)
+        above = (2 * np.array(list(image.kept.values()), np.int64) + 1) * h.step
         if h.ridge:
-            thresholds = np.array(image.thresholds, f32) * f32(h.threshold_step) * UNIT
+            thresholds = 2 * h.threshold_step * np.array(image.thresholds, np.int64)
             rows = background[t:t + image.frames]
-            rows[:] = np.where(rows < thresholds[:, None], rows, thresholds[:, None])
-            level = thresholds[kept // h.bins - t] + level
-        values.reshape(-1)[kept], mask.reshape(-1)[kept] = level, 1
+            rows[:] = np.minimum(rows, level(thresholds)[:, None])
+            above += thresholds[kept // h.bins]
+        kept += t * h.bins
+        values.reshape(-1)[kept], mask.reshape(-1)[kept] = level(above), True
         t += image.frames
-    return values, np.where(mask == 1, values, background), background, mask
+    return values, np.where(mask, values, background), background, mask
+
+
+def share(x, d):
+    x = min(max(x, 0), d)
+    return (65536 * x + d) // (2 * d)
+
+
+def blend(a, b, w):
+    return a + ((b - a) * w + 16384 >> 15)
 
 
 def fill_lattice(h, images):
     """§8.2"""
     frames = sum(image.frames for image in images)
-    out = np.zeros((frames, h.bins), f32)
+    out = np.zeros((frames, h.bins), np.int64)
     if not h.lattice:
         return out
     bands, every, step = h.lattice
     edges = band_edges(bands, h.covered, h.bins, h.rate)
-    centre = [f32(a + b - 1) * f32(0.5) for a, b in zip(edges, edges[1:])]
+    centre = [a + b - 1 for a, b in zip(edges, edges[1:])]
     band, weight = [], []
     for k in range(h.bins):
-        b = max([0] + [b for b in range(bands - 1) if centre[b] <= k])
+        b = max([0] + [b for b in range(bands - 1) if centre[b] <= 2 * k])
         band.append(b)
-        weight.append(min(max((f32(k) - centre[b]) / (centre[b + 1] - centre[b]), f32(0)), f32(1)) if bands > 1 else f32(0))
-    band, weight = np.array(band), np.array(weight, f32)
+        weight.append(share(2 * k - centre[b], centre[b + 1] - centre[b]) if bands > 1 else 0)
+    band, weight = np.array(band), np.array(weight)
     above = np.minimum(band + 1, bands - 1)
-    columns = [np.array(image.lattice, f32) * f32(step) * UNIT for image in images]
-    t = 0
-    for s, image in enumerate(images):
-        own = columns[s]
-
-        def column(i):
-            if i < 0:
-                return columns[s - 1][-1] if s > 0 else own[0]
-            if i >= len(own):
-                return columns[s + 1][0] if s + 1 < len(images) else own[-1]
-            return own[i]
-
-        for frame in range(image.frames):
-            i = frame // every
-            if 2 * frame < 2 * i * every + every - 1:
-                i -= 1
-            w = f32(2 * frame - (2 * i * every + every - 1)) / f32(2 * every)
-            blend = column(i) + (column(i + 1) - column(i)) * w
-            out[t] = blend[band] + (blend[above] - blend[band]) * weight
-            t += 1
+    columns, own, places = [], [], []
+    for image in images:
+        for j in range(image.frames):
+            own.append(len(columns) + j // every)
+            places.append(j % every)
+        columns += [level(2 * step * np.array(column, np.int64)) for column in image.lattice]
+    for t, (column, j) in enumerate(zip(own, places)):
+        behind = 2 * j >= every - 1
+        w = share(2 * j - (every - 1), 2 * every) if behind else share(2 * j + every + 1, 2 * every)
+        first, second = (column, column + 1) if behind else (column - 1, column)
+        e = blend(columns[max(first, 0)], columns[min(second, len(columns) - 1)], w)
+        out[t] = blend(e[band], e[above], weight)
     return out
-
-
-class Lapped:
-    """§9.6: the signal of the waveform layer of a channel, whose first sample lies at position -hop."""
-
-    def __init__(self, h, images):
-        m, count = h.hop, h.coefficients
-        k, n = np.arange(count)[:, None], np.arange(2 * m)[None, :] + 0.5
-        basis = (np.sin(np.pi * n / (2.0 * m)) * np.cos(np.pi / m * (n + 0.5 * m) * (k + 0.5))).astype(f32)
-        frames = sum(image.frames for image in images)
-        self.signal, block = np.zeros((frames + 1) * m, f32), 0
-        scale = f32(2) / f32(m)
-        for image in images:
-            for threshold, row in zip(image.thresholds, image.waveform):
-                level = f32(threshold) * f32(h.threshold_step) * UNIT + f32(h.coefficient_step) * UNIT
-                step = magnitude(level + f32(h.origin) * UNIT)
-                total = np.zeros(2 * m, f32)
-                for q, wave in zip(row, basis):
-                    x = f32(q) * step
-                    if x != 0:
-                        total += x * wave
-                self.signal[block * m:(block + 2) * m] += total * scale
-                block += 1
-
-
-def magnitude(level):
-    level = np.asarray(level, f32)
-    loud = np.where(level > f32(160), f32(160), level)
-    return np.where(np.isnan(level), f32(0), expf(np.nan_to_num(loud, nan=0.0) * f32(0.115129255)))
-
-
-# ---------------------------------------------------------------- §9 synthesis
-
-PI = f32(np.pi)
-TWO_PI = f32(2) * PI
-
-
-def arbitrary(place):
-    """§9.3: the phase of a quiet pixel."""
-    z = draw(place & (1 << 64) - 1)[1]
-    return (f32(z >> 40) / f32(1 << 24) * f32(2) - f32(1)) * PI
-
-
-def slope(x, axis):
-    x = np.moveaxis(x, axis, 0)
-    out = np.zeros_like(x)
-    if len(x) > 1:
-        out[1:-1] = f32(0.5) * (x[2:] - x[:-2])
-        out[0], out[-1] = x[1] - x[0], x[-1] - x[-2]
-    return np.moveaxis(out, 0, axis)
-
-
-def wrap(x):
-    return x - TWO_PI * np.floor(x / TWO_PI + f32(0.5))
-
-
-def integrate(h, tr, mags, fixed, spectra, first_frame):
-    """§9.3. `fixed` marks the pixels of `spectra` that hold; the others are written."""
-    frames, bins = mags.shape
-    hop, n = f32(tr.hop), f32(tr.n)
-    gamma = f32(0.42465 if h.sine else 0.25645) * f32(h.window * h.window)
-    log = logf(np.where(mags > f32(1e-12), mags, f32(1e-12)))
-    floor = log.max() - f32(13.815511)
-    step_time = hop * n / gamma * slope(log, 1) + (TWO_PI * hop / n) * np.arange(bins, dtype=f32)[None, :]
-    step_bin = -(gamma / (hop * n)) * slope(log, 0) - PI
-    later = (f32(0.5) * (step_time[:-1] + step_time[1:])).reshape(-1)
-    higher = np.zeros((frames, bins), f32)
-    higher[:, :-1] = f32(0.5) * (step_bin[:, :-1] + step_bin[:, 1:])
-    higher = higher.reshape(-1)
-    phase = np.where(fixed, atan2f(spectra[1], spectra[0]), f32(0)).reshape(-1)
-    flat = log.reshape(-1)
-    audible = flat > floor
-    waiting = (audible & ~fixed.reshape(-1)).tolist()
-    keys = (-flat).tolist()
-    heap = [(keys[p], p) for p in np.flatnonzero(audible & fixed.reshape(-1)).tolist()]
-    heapq.heapify(heap)
-    seeds = iter(sorted((keys[p], p) for p in range(frames * bins) if waiting[p]))
-    count = frames * bins
-    while True:
-        while heap:
-            p = heapq.heappop(heap)[1]
-            k = p % bins
-            for to, there, step in ((p + bins, p + bins < count, lambda: later[p]), (p - bins, p >= bins, lambda: -later[p - bins]),
-                                    (p + 1, k + 1 < bins, lambda: higher[p]), (p - 1, k > 0, lambda: -higher[p - 1])):
-                if there and waiting[to]:
-                    waiting[to] = False
-                    phase[to] = wrap(phase[p] + step())
-                    heapq.heappush(heap, (keys[to], to))
-        seed = next((s for s in seeds if waiting[s[1]]), None)
-        if seed is None:
-            break
-        waiting[seed[1]] = False
-        heap.append(seed)
-    for p in np.flatnonzero(~audible & ~fixed.reshape(-1)).tolist():
-        phase[p] = arbitrary(first_frame * bins + p)
-    phase = phase.reshape(frames, bins)
-    s, c = sincosf(phase)
-    spectra[0] = np.where(fixed, spectra[0], mags * c)
-    spectra[1] = np.where(fixed, spectra[1], mags * s)
-
-
-def refine(tr, mags, fixed, known, spectra, trace):
-    """§9.4: fast Griffin-Lim. `trace` gets the spectra after each step."""
-    frames = mags.shape[0]
-    size = (frames - 1) * tr.hop + tr.n
-    weight, base = np.zeros(size, f32), np.zeros(size, f32)
-    tr.weight(frames, 0, weight)
-    gain = f32(1) / np.where(weight > f32(1e-8), weight, f32(1e-8))
-    tr.add(spectra[:, :known], 0, base)
-    start, held = known * tr.hop, fixed[known:]
-    now, mags, before = spectra[:, known:], mags[known:], spectra[:, known:].copy()
-    fix = now.copy()
-    for _ in range(8):
-        signal = base.copy()
-        tr.add(now, start, signal)
-        y = tr.spectra(signal * gain, start, frames - known)
-        z = y + f32(0.7) * (y - before)
-        norm = np.sqrt(z[0] * z[0] + z[1] * z[1])
-        scale = np.where(norm > f32(1e-20), mags / np.where(norm > f32(1e-20), norm, f32(1)), f32(0))
-        now[:] = np.where(held, fix, z * scale)
-        before = y
-        trace.append(now.copy())
-
-
-def synthesise(h, tr, up, dense, images, low, trace=None):
-    """§9.2 to §9.5: the PCM of a channel from its dense image in dB above the origin. `trace` gets, for every block, the
-    spectra after the integration and after each step."""
-    total, bins = dense.shape
-    origin = f32(h.origin) * UNIT
-    tie, ahead = 2 * tr.n // tr.hop, 4 * tr.n // tr.hop
-    stored, t = {}, 0
-    for image in images:
-        stored.update({(t + p // bins, p % bins): a for p, a in image.angles.items()})
-        t += image.frames
-    decided = np.zeros((2, total, bins), f32)
-    signal = np.zeros(max((total - 1) * tr.hop + tr.n, 0), f32)
-    weight = np.zeros_like(signal)
-    a = 0
-    for image in images:
-        b = a + image.frames * up
-        first, seen = max(a - tie, 0), min(b + ahead, total)
-        known = a - first
-        mags = magnitude(dense[first:seen] + origin)
-        fixed = np.zeros(mags.shape, bool)
-        spectra = np.zeros((2,) + mags.shape, f32)
-        fixed[:known], spectra[:, :known] = True, decided[:, first:a]
-        for (frame, k), index in stored.items():
-            t = frame * up - first
-            if known <= t < seen - first:
-                s, c = sincosf(f32(index) / f32(1 << h.phase_bits) * f32(2) * PI)
-                fixed[t, k], spectra[0, t, k], spectra[1, t, k] = True, c * mags[t, k], s * mags[t, k]
-        if low is not None:
-            re, im = low[:, a:seen]
-            size = np.sqrt(re * re + im * im)
-            there = size > f32(1e-20)
-            size = np.where(there, size, f32(0))
-            with np.errstate(all="ignore"):
-                re, im = np.where(there, re / size, f32(1)) * size, np.where(there, im / size, f32(0)) * size
-            c = h.covered
-            mags[known:, :c], fixed[known:, :c] = size, True
-            spectra[0, known:, :c], spectra[1, known:, :c] = re, im
-        integrate(h, tr, mags, fixed, spectra, first)
-        steps = [spectra[:, known:].copy()]
-        if not fixed.all():
-            refine(tr, mags, fixed, known, spectra, steps)
-        if trace is not None:
-            trace.append(steps)
-        decided[:, a:b] = spectra[:, known:b - first]
-        tr.add(decided[:, a:b], a * tr.hop, signal)
-        tr.weight(b - a, a * tr.hop, weight)
-        a = b
-    signal, weight = signal[tr.n // 2:], weight[tr.n // 2:]
-    with np.errstate(all="ignore"):
-        return np.where(weight > f32(1e-8), signal / weight, f32(0))
 
 
 def completed(h, model, images):
@@ -1264,26 +993,182 @@ def completed(h, model, images):
     up = model.up if model else next((u for u in (8, 4, 2) if h.hop % u == 0 and h.hop // u >= h.n // 8), 1)
     tr = Transform(h, h.hop // up)
     values, image, background, mask = planes(h, images)
-    frames, low = len(mask), None
+    low = None
     if h.coefficients:
-        lapped, parts, t = Lapped(h, images), [], 0
-        for part in images:
-            start = t * up * tr.hop - h.n // 2 + h.hop
-            parts.append(tr.spectra(lapped.signal, start, part.frames * up)[:, :, :h.covered])
-            t += part.frames
-        low = np.concatenate(parts, 1)
-        above = level_of(*low[:, ::up]) - f32(h.origin) * UNIT
-        above = np.where(above > 0, above, f32(0))
+        low = [part[:, :h.covered] for part in tr.spectra(lapped(h, images), h.hop - h.n // 2, len(mask) * up)]
+        power = low[0][::up] * low[0][::up] + low[1][::up] * low[1][::up]
+        power = np.where(power > f32(1e-16), power, f32(1e-16))
+        above = np.floor(f32(160) * log10f(power) + f32(0.5)).astype(np.int64) - 2 * h.origin
         c = h.covered
-        values[:, :c], image[:, :c], mask[:, :c] = above, above, 1
+        values[:, :c] = image[:, :c] = np.clip(above, 0, HIGHEST)
+        mask[:, :c] = True
+    y = model.run(values, image, background, mask) if model else 0
     after = np.concatenate([image[1:], image[-1:]])
-    base = np.empty((frames, up, h.bins), f32)
-    for j in range(up):
-        share = f32(j) / f32(up)
-        base[:, j] = image + (after - image) * share if model is None or model.residual else model.offset
-    if model:
-        base = base + model.run(values, image, background, mask) * model.scale
-    return up, tr, base.reshape(-1, h.bins), low
+    base = np.zeros((len(mask), up, h.bins), np.int64)
+    if model is None or model.residual:
+        for j in range(up):
+            base[:, j] = image * (up - j) + after * j + up // 2 >> up.bit_length() - 1
+    return up, tr, level(base + y).reshape(-1, h.bins), low
+
+
+# ---------------------------------------------------------------- §9 synthesis
+
+TENTHS = np.array([10.0 ** (r / 320) for r in range(320)]).astype(f32)
+POWERS = np.array([float("1e%d" % d) for d in range(-8, 9)]).astype(f32)
+
+
+def magnitude(x):
+    """§9.2: of levels that count from the origin of all levels."""
+    d, r = np.divmod(np.clip(x, -2560, 2560), 320)
+    return TENTHS[r] * POWERS[d + 8]
+
+
+def lapped(h, images):
+    """§9.6: the signal of the waveform layer of a channel, whose first sample lies at position -hop."""
+    m, count = h.hop, h.coefficients
+    k, x = np.arange(count)[:, None], np.arange(2 * m)[None, :] + 0.5
+    basis = (np.sin(np.pi * x / (2.0 * m)) * np.cos(np.pi / m * (x + 0.5 * m) * (k + 0.5))).astype(f32)
+    signal, block = np.zeros((sum(image.frames for image in images) + 1) * m, f32), 0
+    for image in images:
+        for threshold, row in zip(image.thresholds, image.waveform):
+            step = magnitude(2 * (threshold * h.threshold_step + h.coefficient_step + h.origin)) * (f32(2) / f32(m))
+            for q, wave in zip(row, basis):
+                if q != 0:
+                    signal[block * m:(block + 2) * m] += f32(q) * step * wave
+            block += 1
+    return signal
+
+
+TURN = (1 << 32) - 1  # phases are whole numbers modulo this plus one
+
+
+def angle(re, im):
+    """§9.3: the phase of a complex number."""
+    x, y, j, d = abs(re), abs(im), 0, 512
+    while d:
+        if SINES[j + d] * x <= SINES[1024 - j - d] * y:
+            j += d
+        d //= 2
+    out = (j << 20) + (1 << 19)
+    if re < 0:
+        out = (1 << 31) - out
+    return -out if im < 0 else out
+
+
+def integrate(h, hop, dense, held):
+    """§9.3: phases, frames x bins. `held` has for every frame the phases of its held pixels, by bin (of covered ones
+    that of the highest alone matters)."""
+    frames, bins = dense.shape
+    g = (0.42465 if h.sine else 0.25645) * float(h.window * h.window)
+    u = np.log(10.0) / 320 / (2 * np.pi) * 2.0 ** 30
+    a = int(np.floor(hop * h.n / g * u + 0.5))
+    b = int(np.floor(g / (hop * h.n) * u + 0.5))
+    out = []
+    for t in range(frames):
+        here = dense[t]
+        before, after = dense[max(t - 1, 0)], dense[min(t + 1, frames - 1)]
+        wide = [np.concatenate([x[:1], x, x[-1:]]) for x in (before, here)]
+        along = a * sum(x[2:] - x[:-2] for x in wide) + np.arange(bins) * (hop * (1 << 32) // h.n)
+        apart = after - before
+        rise = [0] + ((1 << 31) - b * (apart[:-1] + apart[1:])).tolist()
+        floor = max(here.max(), before.max()) - 1920
+        own = [x if x > floor else None for x in here.tolist()]
+        reach = [x if x > floor and t > 0 else None for x in before.tolist()]
+        phase, known = [None] * bins, held[t]
+        for k in range(bins):
+            if k in known:
+                phase[k] = known[k]
+            elif own[k] is None:
+                phase[k] = draw(t * bins + k & (1 << 64) - 1)[1] >> 32
+
+        def more(x, y):
+            """Whether x is a level and not less than y."""
+            return x is not None and (y is None or x >= y)
+
+        def hand_on(k, x):
+            if own[k] is None or k in known:
+                return own[k]
+            loud = reach[k] if more(reach[k], x) else x
+            return None if loud is None else min(own[k], loud)
+
+        below, above = [None] * (bins + 1), [None] * bins
+        for k in range(bins):
+            below[k + 1] = hand_on(k, below[k])
+        for k in range(bins - 1, 0, -1):
+            above[k - 1] = hand_on(k, above[k])
+        k = 0
+        later = []
+        while k < bins:
+            r, c, d = reach[k], below[k], above[k]
+            if phase[k] is not None:
+                pass
+            elif more(r, c) and more(r, d):
+                phase[k] = out[t - 1][k] + int(along[k]) & TURN
+            elif more(c, d):
+                phase[k] = phase[k - 1] + rise[k] & TURN
+            elif d is not None:
+                later.append(k)
+                # Those above this one that follow from below can wait for it no longer than it for them: no path crosses.
+            else:
+                end = k
+                while end < bins and phase[end] is None and reach[end] is below[end] is above[end] is None:
+                    end += 1
+                seed = max(range(k, end), key=lambda i: (own[i], -i))
+                phase[seed] = 0
+                for i in range(seed + 1, end):
+                    phase[i] = phase[i - 1] + rise[i] & TURN
+                for i in range(seed - 1, k - 1, -1):
+                    phase[i] = phase[i + 1] - rise[i + 1] & TURN
+                k = end - 1
+            k += 1
+        for k in reversed(later):
+            phase[k] = phase[k + 1] - rise[k + 1] & TURN
+        out.append([x & TURN for x in phase])
+    return np.array(out, np.int64)
+
+
+def refine(tr, mags, held, x, y, trace):
+    """§9.4: fast Griffin-Lim, from the spectra (x, y). `trace` gets the spectra before the first step and after each."""
+    before, start = (x, y), (x, y)
+    trace.append(start)
+    for _ in range(7):
+        now = tr.spectra(tr.signal(x, y), 0, len(x))
+        re, im = (a + f32(0.7) * (a - b) for a, b in zip(now, before))
+        p = re * re + im * im
+        p = np.where(p < f32(3e38), p, f32(3e38))
+        q = (0x5F3759DF - (p.view(np.uint32) >> 1)).astype(np.uint32).view(f32)
+        for _ in range(2):
+            q = q * (f32(1.5) - f32(0.5) * p * q * q)
+        x, y = (np.where(held, a, z * (mags * q)) for z, a in zip((re, im), start))
+        before = now
+        trace.append((x, y))
+    return x, y
+
+
+def synthesise(h, tr, up, dense, images, low, trace=None):
+    """§9: phases as they are integrated, and the signal of a channel from position 0 on, from its dense image. `trace` gets
+    the spectra of each step."""
+    mags = magnitude(dense + 2 * h.origin)
+    held, phases = np.zeros(dense.shape, bool), [{} for _ in dense]
+    t = 0
+    for image in images:
+        for pixel, index in image.angles.items():
+            frame, k = (t + pixel // h.bins) * up, pixel % h.bins
+            if k >= h.covered:
+                phases[frame][k] = index << 32 - h.phase_bits
+                held[frame, k] = True
+        t += image.frames
+    if h.covered:
+        held[:, :h.covered] = True
+        for frame, re, im in zip(phases, *(part[:, -1] for part in low)):
+            frame.update(dict.fromkeys(range(h.covered), angle(re, im)))
+    turn = integrate(h, tr.hop, dense, phases)
+    c, s = unit(turn + (1 << 19) >> 20)
+    x, y = mags * c, mags * s
+    if low is not None:
+        x[:, :h.covered], y[:, :h.covered] = low
+    x, y = refine(tr, mags, held, x, y, [] if trace is None else trace)
+    return turn, tr.signal(x, y)[tr.n // 2:]
 
 
 # ---------------------------------------------------------------- §7 model files
@@ -1307,6 +1192,7 @@ class Model:
         rule(at == len(data) and not body, "end of the model")
         rule(len(bodies) == self.count + analysis and self.count > 0, "number of nodes")
         self.nodes = [node(Bytes(body)) for body in bodies[:self.count]]
+        rule(all(op.whole in (None, self.whole) for op, _ in self.nodes), "numbers of another kind")
         self.up = self.upsampling()
 
     def header(self, b):
@@ -1316,7 +1202,11 @@ class Model:
         self.transform = transform & 127
         self.window = 1 << (transform & 15) if transform & 128 else b.varint()
         self.hop = b.varint()
-        self.offset, self.scale, residual = b.f32(), b.f32(), b.u8()
+        arithmetic = b.u8()
+        rule(arithmetic < 2, "arithmetic", UNSUPPORTED)
+        self.whole = arithmetic == 1
+        self.offset, self.scale = (b.i16(), b.i16()) if self.whole else (b.f32(), b.f32())
+        residual = b.u8()
         rule(np.isfinite(self.offset) and np.isfinite(self.scale) and self.scale > 0 and residual < 2, "normalisation")
         self.residual = residual == 1
         self.count, analysis = b.u8(), b.u8()
@@ -1335,16 +1225,26 @@ class Model:
         return 1 << -steps[-1]
 
     def run(self, values, image, background, mask):
-        """§8.3: coded frames x fine frames of each x bins."""
-        norm = lambda x: (x - self.offset) / self.scale
-        kept, everywhere = mask == 1, np.ones(mask.shape, bool)
-        planes = [np.where(kept, norm(values), f32(0)), norm(image), norm(background), mask]
+        """§8.3, §8.10: what is added to the base, coded frames x fine frames of each x bins."""
+        if self.whole:
+            enter, one, zero = lambda x: clip16(x - self.offset), self.scale, 0
+        else:
+            enter, one, zero = lambda x: (x.astype(f32) / f32(16) - self.offset) / self.scale, f32(1), f32(0)
+        everywhere = np.ones(mask.shape, bool)
+        planes = [np.where(mask, enter(values), zero), enter(image), enter(background), np.where(mask, one, zero)]
         given = {128 + i: (x[..., None], everywhere, (0, 0)) for i, x in enumerate(planes)}
-        given[128] = given[128][0], kept, (0, 0)
+        given[128] = given[128][0], mask, (0, 0)
         for n, (op, inputs) in enumerate(self.nodes):
             given[n] = op.run([given[i] for i in inputs], mask.shape)
-        out = given[len(self.nodes) - 1][0]
-        return out.reshape(mask.shape[0], -1, mask.shape[1])
+        y = given[len(self.nodes) - 1][0].reshape(mask.shape[0], -1, mask.shape[1])
+        if self.whole:
+            return y + (0 if self.residual else self.offset)
+        y = np.floor(((f32(0) if self.residual else self.offset) + y * self.scale) * f32(16) + f32(0.5))
+        return clip16(np.nan_to_num(y, nan=0.0)).astype(np.int64)
+
+
+def clip16(x):
+    return np.clip(x, -32768, 32767)
 
 
 def node(b):
@@ -1373,18 +1273,24 @@ class Convolution:
     def __init__(self, b):
         self.sparse, self.kernel, self.stride, self.dilation = b.u8() == 1, b.take(2), b.take(2), b.take(2)
         self.groups, inputs, self.outputs, coding = b.varint(), b.varint(), b.varint(), b.u8()
-        rule(coding < 3, "coding of weights", UNSUPPORTED)
+        rule(coding < 5, "coding of weights", UNSUPPORTED)
         rule(self.groups and inputs % self.groups == 0 and self.outputs % self.groups == 0, "groups")
-        self.inputs = inputs // self.groups
+        self.inputs, self.whole = inputs // self.groups, coding > 2
         each = self.inputs * self.kernel[0] * self.kernel[1]
         if coding == 2:
             rows = [b.f32() * np.frombuffer(b.take(each), np.int8).astype(f32) for _ in range(self.outputs)]
             weights = np.concatenate(rows)
         else:
-            raw = b.take(each * self.outputs * (4, 2)[coding])
-            weights = np.frombuffer(raw, ("<f4", "<f2")[coding]).astype(f32)
-        self.weights = weights.reshape(self.outputs, self.inputs, *self.kernel)
-        self.bias = np.frombuffer(b.take(4 * self.outputs), "<f4").astype(f32)
+            kind = np.dtype(("<f4", "<f2", None, "<i1", "<i2")[coding])
+            weights = np.frombuffer(b.take(each * self.outputs * kind.itemsize), kind)
+        self.weights = weights.reshape(self.outputs, self.inputs, *self.kernel).astype(np.float64 if self.whole else f32)
+        self.shift = np.frombuffer(b.take(self.outputs), np.uint8).astype(np.int64) if self.whole else 0
+        self.bias = np.frombuffer(b.take(4 * self.outputs), "<i4" if self.whole else "<f4")
+        self.bias = self.bias.astype(np.int64 if self.whole else f32)
+        if self.whole:
+            rule((self.shift <= 24).all(), "shift")
+            most = 32768 * np.abs(self.weights).sum((1, 2, 3)).astype(np.int64) + np.abs(self.bias) + (1 << self.shift >> 1)
+            rule((most < 1 << 31).all(), "sums that overflow")
         rule(np.isfinite(self.weights).all() and np.isfinite(self.bias).all(), "weights")
 
     def step(self, step):
@@ -1399,22 +1305,42 @@ class Convolution:
             seen = np.ones(x.shape[:2], bool)
         # Zeros around the image, as far as any kernel reaches.
         after = f * df + sf, g * dg + sg
-        x = np.pad(np.where(seen[..., None], x, f32(0)), ((f // 2 * df, after[0]), (g // 2 * dg, after[1]), (0, 0)))
+        kind = self.weights.dtype
+        x = np.where(seen[..., None], x, 0).astype(kind)
+        x = np.pad(x, ((f // 2 * df, after[0]), (g // 2 * dg, after[1]), (0, 0)))
         inside = np.pad(seen.astype(np.int64), ((f // 2 * df, after[0]), (g // 2 * dg, after[1])))
-        total, count = np.zeros((frames, bins, self.outputs), f32), np.zeros((frames, bins), np.int64)
-        group = np.arange(self.outputs) // (self.outputs // self.groups)
+        total, count = np.zeros((frames, bins, self.outputs), kind), np.zeros((frames, bins), np.int64)
+        each = self.outputs // self.groups
+        group = np.arange(self.outputs) // each
         for v in range(f):
             for u in range(g):
                 at = (slice(v * df, v * df + (frames - 1) * sf + 1, sf), slice(u * dg, u * dg + (bins - 1) * sg + 1, sg))
                 count += inside[at]
                 here = x[at]
-                for i in range(self.inputs):
-                    total += here[..., group * self.inputs + i] * self.weights[:, i, u, v]
+                if self.whole:  # in binary64, which holds all of these sums
+                    for n in range(self.groups):
+                        o = slice(n * each, (n + 1) * each)
+                        total[..., o] += here[..., n * self.inputs:(n + 1) * self.inputs] @ self.weights[o, :, u, v].T
+                else:
+                    for i in range(self.inputs):
+                        total += here[..., group * self.inputs + i] * self.weights[:, i, u, v]
+        out = (self.finish_whole if self.whole else self.finish)(total, count)
+        return out, count > 0 if self.sparse else np.ones((frames, bins), bool), exponents
+
+    def finish(self, total, count):
         factor = f32(1)
         if self.sparse:
-            area = f32(f * g)
+            area = f32(self.kernel[0] * self.kernel[1])
             factor = np.where(count > 0, area / np.maximum(count, 1).astype(f32), f32(0))[..., None]
-        return total * factor + self.bias, count > 0 if self.sparse else np.ones((frames, bins), bool), exponents
+        return total * factor + self.bias
+
+    def finish_whole(self, total, count):
+        total = total.astype(np.int64)
+        if not self.sparse:
+            return clip16(total + self.bias + (1 << self.shift >> 1) >> self.shift)
+        area, many = 65536 * self.kernel[0] * self.kernel[1], np.maximum(count, 1)
+        factor = np.where(count > 0, (area + many // 2) // many, 0)[..., None]
+        return clip16(total * factor + (self.bias << 16) + (1 << self.shift + 15) >> self.shift + 16)
 
 
 class Activation:
@@ -1422,19 +1348,27 @@ class Activation:
 
     def __init__(self, b):
         kind = b.u8()
-        rule(kind in (1, 2), "activation", UNSUPPORTED)
-        self.slopes = np.frombuffer(b.take(4 * b.varint()), "<f4").astype(f32) if kind == 2 else None
+        rule(kind in (1, 2, 3), "activation", UNSUPPORTED)
+        self.whole = (None, None, False, True)[kind]
+        self.slopes = 0
+        if kind > 1:
+            code = ("<f4", "<i2")[kind - 2]
+            count = b.varint()
+            self.slopes = np.frombuffer(b.take(count * np.dtype(code).itemsize), code).astype((f32, np.int64)[kind - 2])
 
     def step(self, step):
         return step
 
     def run(self, inputs, _):
         (x, seen, grid), = inputs
-        return np.where(x > 0, x, f32(0) if self.slopes is None else x * self.slopes), seen, grid
+        less = clip16(x * self.slopes + 16384 >> 15) if self.whole else x * self.slopes if self.whole is False else np.zeros_like(x)
+        return np.where(x > 0, x, less), seen, grid
 
 
 class Combination:
     """§8.6"""
+
+    whole = None
 
     def __init__(self, b):
         self.concatenate = b.u8()
@@ -1447,11 +1381,13 @@ class Combination:
         xs = [x for x, _, _ in inputs]
         seen = np.logical_or.reduce([seen for _, seen, _ in inputs])
         out = np.concatenate(xs, 2) if self.concatenate else sum(xs[1:], xs[0])
-        return out, seen, inputs[0][2]
+        return out if out.dtype == f32 else clip16(out), seen, inputs[0][2]
 
 
 class Pool:
     """§8.7"""
+
+    whole = None
 
     def __init__(self, b):
         self.maximum, self.factor = b.u8(), b.take(2)
@@ -1467,20 +1403,23 @@ class Pool:
         frames, bins = sides(shape, exponents)
         room = (0, frames * pf - x.shape[0]), (0, bins * pg - x.shape[1])
         x, seen = np.pad(x, room + ((0, 0),)), np.pad(seen, room)
-        out, n = np.zeros((frames, bins, x.shape[2]), f32), np.zeros((frames, bins), np.int64)
+        out, n = np.zeros((frames, bins, x.shape[2]), x.dtype), np.zeros((frames, bins), np.int64)
         for v in range(pf):
             for u in range(pg):
                 y, there = x[v::pf, u::pg], seen[v::pf, u::pg]
                 more = np.maximum(out, y) if self.maximum else out + y
                 out = np.where(there[..., None], np.where((n > 0)[..., None], more, y), out)
                 n += there
+        many = np.maximum(n, 1)[..., None]
         if not self.maximum:
-            out = np.where((n > 0)[..., None], out / np.maximum(n, 1).astype(f32)[..., None], f32(0))
+            out = out / many.astype(f32) if out.dtype == f32 else (2 * out + many) // (2 * many)
         return out, n > 0, exponents
 
 
 class Upsampling:
     """§8.8"""
+
+    whole = None
 
     def __init__(self, b):
         self.factor = b.take(2)
@@ -1641,7 +1580,6 @@ def sound(stream, models=()):
     if stream.fault:
         raise stream.fault
     h, model = stream.header, None
-    rule(h.segment_frames * h.hop >= h.n, "short segments", UNSUPPORTED)
     if h.model is not None:
         model = next((m for m in [stream.model, *models] if m and hashlib.sha256(m).digest()[:8] == h.model), None)
         rule(model is not None, "no such model", MODEL_FAULT)
@@ -1650,6 +1588,7 @@ def sound(stream, models=()):
         except Fault as fault:
             raise Fault(MODEL_FAULT, "model: %s" % fault)
         rule(model.fits(h), "model of another rate or transform", MODEL_FAULT)
+        rule(h.hop // model.up * 64 >= h.n, "fine frames too dense", MODEL_FAULT)
     channels = []
     for channel in range(h.channels):
         images, left = [], h.frames_of(stream.total)
@@ -1660,7 +1599,7 @@ def sound(stream, models=()):
             left -= frames
         if images:
             up, tr, dense, low = completed(h, model, images)
-            channels.append(synthesise(h, tr, up, dense, images, low))
+            channels.append(synthesise(h, tr, up, dense, images, low)[1])
         else:
             channels.append(np.zeros(0, f32))
     count = h.coded_samples(stream.total) - h.pre_skip

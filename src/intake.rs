@@ -50,7 +50,10 @@ impl Intake {
     pub(crate) fn new(decoding: &Decoding, samples: u64) -> Self {
         Intake {
             reader: StreamReader::new(&decoding.limits),
-            decoding: decoding.clone(),
+            decoding: Decoding {
+                resample: decoding.resample && cfg!(feature = "std"),
+                ..decoding.clone()
+            },
             samples,
             embedded: None,
             waiting: None,

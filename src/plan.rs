@@ -273,7 +273,12 @@ impl Plan {
     }
 
     /// What comes after them.
-    pub(crate) fn end(&self, mut writer: StreamWriter, total: u64, out: &mut Vec<u8>) -> Result<()> {
+    pub(crate) fn end(
+        &self,
+        mut writer: StreamWriter,
+        total: u64,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
         if self.seek_index {
             writer.seek_index(out)?;
         }

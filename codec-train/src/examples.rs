@@ -12,6 +12,7 @@ use codec_core::encode::analysis::origin_below;
 use codec_core::encode::policy::sparsify;
 use codec_core::encode::profile::RISE;
 use codec_core::encode::{Policy, Settings};
+use codec_core::network::Network;
 use codec_core::planes::Planes;
 use codec_core::quantise::coefficients::quantise;
 use codec_core::transform::lapped::Lapped;
@@ -24,6 +25,7 @@ use ndarray::{s, Array2, ArrayView2};
 use rand::seq::SliceRandom;
 use rand::Rng;
 use rayon::prelude::*;
+use std::sync::Arc;
 
 /// The images of a corpus on the fine grid.
 #[derive(Debug, Clone)]
@@ -433,6 +435,50 @@ impl ExampleBatch {
             target: joined(&|e| &e.target),
             weight: joined(&|e| &e.weight),
         })
+    }
+
+    /// What a decoder's network makes of them, in the units of the targets and as many.
+    #[must_use]
+    pub fn completed(&self, network: &Arc<Network>, model: &Model) -> Vec<f32> {
+        let Normalisation { offset, scale } = model.normalisation;
+        let (bins, frames, up) = (self.bins, self.frames, network.upsampling());
+        let mut out = vec![0.0; self.samples * bins * frames * up];
+        for (sample, out) in out.chunks_mut((bins * frames * up).max(1)).enumerate() {
+            let mut planes = Planes::zeros(frames, bins);
+            for (at, numbers) in self.planes.iter().enumerate() {
+                let numbers = &numbers[sample * bins * frames..][..bins * frames];
+                let level = |x: &f32| match PLANES[at] {
+                    Plane::Mask => *x,
+                    _ => x * scale + offset,
+                };
+                let bins_first = Array2::from_shape_fn((frames, bins), |(frame, bin)| {
+                    level(&numbers[bin * frames + frame])
+                });
+                *match PLANES[at] {
+                    Plane::Values => &mut planes.values,
+                    Plane::Image => &mut planes.image,
+                    Plane::Background => &mut planes.background,
+                    Plane::Mask | Plane::Levels => &mut planes.mask,
+                } = bins_first;
+            }
+            let dense = network.run(&planes);
+            for frame in 0..frames {
+                let here = planes.image.row(frame);
+                let next = planes.image.row((frame + 1).min(frames - 1));
+                for sub in 0..up {
+                    let share = sub as f32 / up as f32;
+                    for bin in 0..bins {
+                        let level = dense[(frame * up + sub, bin)];
+                        let base = match model.residual {
+                            true => here[bin] + (next[bin] - here[bin]) * share,
+                            false => offset,
+                        };
+                        out[(bin * frames + frame) * up + sub] = (level - base) / scale;
+                    }
+                }
+            }
+        }
+        out
     }
 
     /// What a network reads of them.

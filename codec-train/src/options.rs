@@ -1,9 +1,10 @@
 //! What a run is asked for, where it starts, and what it reports.
 
 use crate::error::{Error, Result};
+use crate::export::Coding;
 use codec_format::model::graph::{Graph, Node};
 use codec_format::model::op::{Activation, Op};
-use codec_format::model::{Model, WeightCoding};
+use codec_format::model::Model;
 use std::path::PathBuf;
 
 /// Where gradients are computed.
@@ -44,7 +45,7 @@ pub struct TrainOptions {
     /// Weights to start from instead of random ones; the nodes must be those of the configuration.
     pub init: Option<Model>,
     /// How the model file stores weights.
-    pub weights: WeightCoding,
+    pub weights: Coding,
     /// Where gradients are computed.
     pub device: Device,
 }
@@ -77,10 +78,10 @@ pub struct Report {
 /// What storing weights in fewer bits costs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CodingLoss {
-    /// `f32`, `f16` or `i8`.
+    /// As in [`CODINGS`](crate::export::CODINGS).
     pub name: &'static str,
     /// The coding of that name.
-    pub coding: WeightCoding,
+    pub coding: Coding,
     /// Size of the model file.
     pub bytes: usize,
     /// Validation loss of the weights as they come back from the file; `None` without validation clips.

@@ -15,14 +15,16 @@ use crate::loss;
 use crate::optimiser::{AdamW, State};
 use crate::options::take_weights;
 pub use crate::options::{CodingLoss, Device, Report, TrainOptions};
+use codec_core::network::Network;
 use codec_format::model::graph::Graph;
-use codec_format::model::{Model, Parts};
+use codec_format::model::{Arithmetic, Model, Parts};
 use indicatif::{ProgressBar, ProgressStyle};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Shortest clip used, seconds.
@@ -162,16 +164,36 @@ impl<B: Backend> Run<B> {
         Ok(Some((sum / samples as f64) as f32))
     }
 
+    /// The same of a network of whole numbers, as decoders run it.
+    fn validate_whole(&self, model: &Model) -> Option<f32> {
+        let network = Arc::new(Network::of(model));
+        let kind = self.config.loss.kind;
+        let (mut sum, mut samples) = (0f64, 0);
+        for batch in &self.validation {
+            let output = batch.completed(&network, model);
+            let value = loss::value(&output, &batch.target, &batch.weight, kind);
+            sum += f64::from(value) * batch.samples as f64;
+            samples += batch.samples;
+        }
+        (samples > 0).then_some((sum / samples as f64) as f32)
+    }
+
     /// What each coding of weights costs.
     fn codings(&self, model: &Model) -> Result<Vec<CodingLoss>> {
         let mut all = Vec::new();
         for (name, coding) in export::CODINGS {
             let rounded = match export::rounded(model, coding) {
                 // A weight beyond the coding's range: it cannot be had, which is no fault of the run.
-                Err(Error::Format(codec_format::Error::Usage { .. })) => continue,
+                Err(Error::Format(codec_format::Error::Usage { .. }) | Error::Network(_)) => {
+                    continue
+                }
                 rounded => rounded?,
             };
-            let (bytes, loss) = (0, self.validate(&rounded.completion)?);
+            let loss = match rounded.arithmetic {
+                Arithmetic::Real => self.validate(&rounded.completion)?,
+                Arithmetic::Whole => self.validate_whole(&rounded),
+            };
+            let bytes = 0;
             all.push(CodingLoss {
                 name,
                 coding,
@@ -271,7 +293,7 @@ fn run_on<B: Backend>(
         &corpus,
         noise.as_ref(),
         valid.as_ref(),
-    );
+    )?;
 
     let mut graph = model.completion.clone();
     match &options.init {
@@ -279,7 +301,7 @@ fn run_on<B: Backend>(
             let mut rng = generator(seed, WEIGHTS, 0);
             initialise(&mut graph, model.residual, &mut rng);
         }
-        Some(init) => take_weights(&mut graph, &init.completion)?,
+        Some(init) => take_weights(&mut graph, &export::real(init)?.completion)?,
     }
     let frames = config.training.frames;
     let pool = Pool::new(
@@ -442,7 +464,7 @@ fn fingerprint(
     corpus: &Corpus,
     noise: Option<&Corpus>,
     valid: Option<&Corpus>,
-) -> [u8; 32] {
+) -> Result<[u8; 32]> {
     let mut hash = Sha256::new();
     hash.update(options.config.as_bytes());
     hash.update(config.training.steps.to_le_bytes());
@@ -451,11 +473,11 @@ fn fingerprint(
         hash.update(corpus.map_or("none", |c| c.hash.as_str()));
     }
     if let Some(init) = &options.init {
-        for x in graph::learned(&init.completion).flatten() {
+        for x in graph::learned(&export::real(init)?.completion).flatten() {
             hash.update(x.to_le_bytes());
         }
     }
-    hash.finalize().into()
+    Ok(hash.finalize().into())
 }
 
 /// Fixed crops of the validation clips at settings that run through the range of the examples.

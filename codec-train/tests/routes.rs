@@ -5,6 +5,7 @@ use codec_format::model::graph::{Extent, Graph};
 use codec_format::model::op::Op;
 use codec_format::model::{Model, Parts, WeightCoding};
 use codec_train::config::Config;
+use codec_train::export::Coding;
 use codec_train::graph::{initialise, learned};
 use codec_train::options::take_weights;
 use codec_train::{export, safetensors};
@@ -83,7 +84,7 @@ fn changed(change: impl FnOnce(&mut Parts)) -> Model {
 #[test]
 fn what_goes_out_comes_back() {
     let model = one();
-    let file = export::bytes(&model, WeightCoding::F32).expect("a file");
+    let file = export::bytes(&model, Coding::Real(WeightCoding::F32)).expect("a file");
     let tensors = safetensors::write(&model).expect("a file");
     for (route, taken) in [
         (

@@ -1,7 +1,8 @@
 //! The whole way from a folder of clips to a model file, on a tiny network.
 
 use codec_format::limits::Limits;
-use codec_format::model::{Model, WeightCoding};
+use codec_format::model::{Arithmetic, Model, WeightCoding};
+use codec_train::export::{whole, Bits, Coding};
 use codec_train::train::{run, run_while, Device, TrainOptions};
 use codec_train::Error;
 use std::path::{Path, PathBuf};
@@ -97,7 +98,7 @@ impl Place {
             command: "test".into(),
             progress: false,
             init: None,
-            weights: WeightCoding::F32,
+            weights: Coding::Real(WeightCoding::F32),
             device: Device::Cpu,
         }
     }
@@ -227,18 +228,40 @@ fn fine_tuning_starts_where_the_given_model_ended() {
     assert!(matches!(run(&fresh), Err(Error::File { .. })));
 }
 
+/// A finished run is written anew in another coding without another step.
+#[test]
+fn a_finished_run_becomes_whole_numbers() {
+    let place = Place::new();
+    let real = place.options("a");
+    run(&real).expect("trained");
+    let trained = Model::read(&place.bytes("a"), &Limits::default()).expect("a model");
+    let options = TrainOptions {
+        weights: Coding::Whole(Bits::Sixteen),
+        resume: true,
+        ..real
+    };
+    run(&options).expect("written");
+    let written = Model::read(&place.bytes("a"), &Limits::default()).expect("a model");
+    assert_eq!(written.arithmetic, Arithmetic::Whole);
+    assert_eq!(
+        Ok(written),
+        whole(&trained, Bits::Sixteen).map_err(|e| e.to_string())
+    );
+}
+
 #[test]
 fn every_coding_of_weights_is_measured_and_epochs_are_counted() {
     let place = Place::new();
     let options = TrainOptions {
-        weights: WeightCoding::I8,
+        weights: Coding::Real(WeightCoding::I8),
         config: CONFIG.replace("validate_every = 4", "validate_every = 0"),
         ..place.options("a")
     };
     let report = run(&options).expect("trained");
     let names: Vec<_> = report.codings.iter().map(|c| c.name).collect();
-    assert_eq!(names, ["f32", "f16", "i8"]);
-    assert!(report.codings.windows(2).all(|c| c[0].bytes > c[1].bytes));
+    assert_eq!(names, ["f32", "f16", "i8", "whole16", "whole8"]);
+    let bytes: Vec<usize> = report.codings.iter().map(|c| c.bytes).collect();
+    assert!(bytes[0] > bytes[1] && bytes[1] > bytes[2] && bytes[3] > bytes[4]);
     let losses: Vec<f32> = report.codings.iter().filter_map(|c| c.loss).collect();
     assert_eq!(losses[0], report.best);
     assert!(

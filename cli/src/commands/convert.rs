@@ -5,9 +5,10 @@ use crate::fault::{Failure, Fault, OfFile};
 use crate::{models, output};
 use clap::Args;
 use codec_audio::file;
-use codec_format::model::{Model, WeightCoding};
+use codec_format::model::Model;
 use codec_train::config::Config;
-use codec_train::{export, safetensors, Error};
+use codec_train::export::{self, Coding};
+use codec_train::{safetensors, Error};
 use sparc::Network;
 use std::path::PathBuf;
 
@@ -58,7 +59,7 @@ fn convert(args: &Convert) -> Result<(), Failure> {
     let written = if to_tensors {
         safetensors::write(&model)
     } else {
-        export::bytes(&model, WeightCoding::from(args.weights))
+        export::bytes(&model, Coding::from(args.weights))
     };
     written
         .map_err(fault)

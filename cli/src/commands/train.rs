@@ -8,6 +8,7 @@ use codec_audio::file::reason;
 use codec_format::model::{Model, WeightCoding};
 use codec_lab::figure::curve;
 use codec_train::config::Config;
+use codec_train::export::{Bits, Coding};
 use codec_train::train::{self, Device, Report, TrainOptions};
 use codec_train::{safetensors, Error};
 use sparc::Network;
@@ -61,14 +62,20 @@ pub enum Weights {
     F16,
     /// A byte each, with a scale for every output channel
     I8,
+    /// A network of whole numbers, 16 bits a weight
+    Whole16,
+    /// A network of whole numbers, 8 bits a weight
+    Whole8,
 }
 
-impl From<Weights> for WeightCoding {
+impl From<Weights> for Coding {
     fn from(weights: Weights) -> Self {
         match weights {
-            Weights::F32 => WeightCoding::F32,
-            Weights::F16 => WeightCoding::F16,
-            Weights::I8 => WeightCoding::I8,
+            Weights::F32 => Coding::Real(WeightCoding::F32),
+            Weights::F16 => Coding::Real(WeightCoding::F16),
+            Weights::I8 => Coding::Real(WeightCoding::I8),
+            Weights::Whole16 => Coding::Whole(Bits::Sixteen),
+            Weights::Whole8 => Coding::Whole(Bits::Eight),
         }
     }
 }

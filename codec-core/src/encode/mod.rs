@@ -6,7 +6,8 @@
 //!
 //! [`encode`] is the door for whole clips: it analyses the clip once for every transform its candidates have, brings
 //! each candidate to the target, and keeps the one that sounds nearest to the original. [`Analysis::encode`] is one
-//! candidate on an analysis that is at hand. [`stream::Encoder`] takes PCM in pieces. All three make segments by
+//! candidate on an analysis that is at hand. [`stream::Encoder`] takes PCM bit by bit, and brings each segment, or each piece
+//! of many, to its target. All three make segments by
 //! [`segment::segment`]; what they choose from, and with which constants, is [`profile`]'s business.
 
 pub mod analysis;

@@ -461,6 +461,27 @@ pub(super) fn streams() -> Result<Vec<Vector>> {
         .of(Scene::Jumps),
     )?;
 
+    unusual(
+        "segments-of-one-frame",
+        "8.2",
+        with(ridge(), |h| {
+            h.segment_frames = 1;
+            h.lattice = lattice(8, 3, 32);
+        }),
+    )?;
+    unusual(
+        "segments-shorter-than-the-transform",
+        "8.2",
+        long(
+            with(shape(stft(128, 128, 16), 5, ridge()), |h| {
+                h.lattice = lattice(8, 4, 32);
+                h.waveform = low(1, -40);
+                h.phase = PhaseKind::All { bits: 4 };
+            }),
+            300,
+        ),
+    )?;
+
     let mut comments = ridge();
     comments.metadata = Some(Metadata {
         vendor: "vectors".into(),

@@ -1,9 +1,10 @@
 //! Streams that bring a network along, one for every operation of a graph (Spec §8.4 to §8.9) and every coding of weights.
 
 use super::lawful::{ridge, seeded, Recipe};
+use super::pieces::{chunks, join};
 use super::scene::Noise;
 use super::Vector;
-use codec_format::header::{LatticeShape, ModelId, WaveformShape};
+use codec_format::header::{LatticeShape, ModelId, PhaseKind, WaveformShape};
 use codec_format::model::graph::{Extent, Graph, Node, Operand, Plane};
 use codec_format::model::op::{
     Activation, Combine, Convolution, ConvolutionKind, Numbers, Op, Pool, PoolKind, Shuffle,
@@ -21,16 +22,31 @@ const fn pair(bins: u8, frames: u8) -> Extent {
     Extent { bins, frames }
 }
 
+/// What the numbers of a network are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// binary32.
+    Real,
+    /// Whole ones, weights of a byte.
+    Bytes,
+    /// Whole ones, weights as large as sums allow.
+    Words,
+}
+
+use Kind::{Bytes, Real, Words};
+
 /// A graph that grows node by node; its numbers are pseudo-random.
 struct Builder {
     graph: Graph,
+    kind: Kind,
     noise: Noise,
 }
 
 impl Builder {
-    fn new() -> Self {
+    fn new(kind: Kind) -> Self {
         Builder {
             graph: Graph::default(),
+            kind,
             noise: Noise(1),
         }
     }
@@ -47,6 +63,35 @@ impl Builder {
     fn numbers(&mut self, count: usize, size: f32) -> Vec<f32> {
         let mut number = || (self.noise.below(257) as f32 - 128.0) / 128.0 * size;
         (0..count).map(|_| number()).collect()
+    }
+
+    /// Whole numbers from `-most` to `most`.
+    fn whole<T: TryFrom<i32>>(&mut self, count: usize, most: i32) -> Vec<T> {
+        let mut number = || self.noise.below(2 * most as u32 + 1) as i32 - most;
+        (0..count).flat_map(|_| T::try_from(number())).collect()
+    }
+
+    /// The numbers of a convolution in which every output has `each` weights.
+    fn numbers_of(&mut self, outputs: usize, each: usize) -> Numbers {
+        if self.kind == Real {
+            return Numbers::Real {
+                weights: self.numbers(outputs * each, 1.0 / each as f32),
+                bias: self.numbers(outputs, 0.0625),
+            };
+        }
+        let most = match self.kind {
+            Words => (60_000 / each as i32).min(32_767),
+            _ => 127,
+        };
+        // All weights together are about one, of every third output two: sums reach the ends of 16 bits.
+        let one = (most * each as i32 / 2).max(1).ilog2() as u8;
+        Numbers::Whole {
+            weights: self.whole(outputs * each, most),
+            shifts: (0..outputs)
+                .map(|output| one - u8::from(output % 3 == 2))
+                .collect(),
+            bias: self.whole(outputs, 30 << one),
+        }
     }
 
     fn convolution(
@@ -66,8 +111,7 @@ impl Builder {
 
     fn shaped(&mut self, input: Operand, shape: Shape, (inputs, outputs): (u16, u16)) -> Operand {
         let each = usize::from(inputs / shape.groups) * shape.kernel.area();
-        let weights = self.numbers(usize::from(outputs) * each, 1.0 / each as f32);
-        let bias = self.numbers(usize::from(outputs), 0.0625);
+        let numbers = self.numbers_of(usize::from(outputs), each);
         let Shape {
             kind,
             kernel,
@@ -83,7 +127,7 @@ impl Builder {
             groups,
             inputs,
             outputs,
-            numbers: Numbers::Real { weights, bias },
+            numbers,
         });
         self.add(op, &[input])
     }
@@ -93,8 +137,11 @@ impl Builder {
     }
 
     fn prelu(&mut self, input: Operand, channels: usize) -> Operand {
-        let slopes = self.numbers(channels, 0.5);
-        self.add(Op::Activation(Activation::Prelu(slopes)), &[input])
+        let op = match self.kind {
+            Real => Activation::Prelu(self.numbers(channels, 0.5)),
+            Bytes | Words => Activation::WholePrelu(self.whole(channels, 32_767)),
+        };
+        self.add(Op::Activation(op), &[input])
     }
 
     fn sum(&mut self, inputs: &[Operand]) -> Operand {
@@ -237,15 +284,34 @@ fn fine_grid(b: &mut Builder) {
     b.convolution(fine, Plain, pair(3, 3), (2, 1));
 }
 
+/// All operations that keep an image on its grid, on numbers that reach the ends of their range.
+fn saturated(b: &mut Builder) {
+    let wide = b.convolution(IMAGE, Plain, pair(1, 1), (1, 3));
+    let sum = b.sum(&[wide, wide, wide, wide]);
+    let sum = b.sum(&[sum, sum]);
+    let bent = b.prelu(sum, 3);
+    let mean = b.pool(bent, PoolKind::Mean, pair(2, 2));
+    let fine = b.upsampling(mean, pair(2, 2));
+    let all = b.concatenation(&[bent, fine]);
+    b.convolution(all, Plain, pair(1, 3), (6, 1));
+}
+
 /// The parts of a network for the plain stream's grid.
 fn parts(build: fn(&mut Builder)) -> Parts {
+    parts_of(Real, build)
+}
+
+fn parts_of(kind: Kind, build: fn(&mut Builder)) -> Parts {
     let header = ridge().header;
-    let mut builder = Builder::new();
+    let mut builder = Builder::new(kind);
     build(&mut builder);
     Parts {
         rate: header.coded.rate,
         stft: header.stft,
-        arithmetic: Arithmetic::Real,
+        arithmetic: match kind {
+            Real => Arithmetic::Real,
+            Bytes | Words => Arithmetic::Whole,
+        },
         normalisation: Normalisation {
             offset: 25.0,
             scale: 30.0,
@@ -262,6 +328,100 @@ fn bring(mut recipe: Recipe, file: Vec<u8>) -> Result<Vec<u8>> {
     recipe.header.model = Some(ModelId::of(&file));
     recipe.model = Some(file);
     recipe.bytes()
+}
+
+/// A stream with a network of whole numbers: name, section, all but the network, its numbers, itself.
+type Whole = (&'static str, &'static str, Recipe, Kind, fn(&mut Builder));
+
+fn whole() -> Vec<Whole> {
+    let mut all = ridge();
+    let header = &mut all.header;
+    header.segment_frames = 3;
+    header.phase = PhaseKind::Thresholded {
+        bits: 5,
+        threshold: -80,
+    };
+    header.waveform = Some(WaveformShape {
+        coefficients: 8,
+        step: -40,
+    });
+    let mut single = ridge();
+    single.header.segment_frames = 1;
+    let stereo = |mut recipe: Recipe| {
+        let header = &mut recipe.header;
+        (header.source.channels, header.coded.channels) = (2, 2);
+        recipe
+    };
+    vec![
+        ("baseline/whole-plain-network", "8.4", ridge(), Bytes, plain),
+        (
+            "baseline/whole-sparse-network",
+            "8.4",
+            seeded(),
+            Bytes,
+            sparse,
+        ),
+        (
+            "baseline/whole-sparse-network-of-ridges",
+            "8.4",
+            stereo(ridge()),
+            Bytes,
+            sparse,
+        ),
+        (
+            "uncommon/whole-network-of-words",
+            "7.4",
+            ridge(),
+            Words,
+            plain,
+        ),
+        (
+            "uncommon/whole-sparse-network-of-words",
+            "8.4",
+            seeded(),
+            Words,
+            sparse,
+        ),
+        (
+            "uncommon/whole-depthwise-and-dilated",
+            "8.4",
+            ridge(),
+            Bytes,
+            depthwise,
+        ),
+        (
+            "uncommon/whole-sparse-groups-with-stride",
+            "8.4",
+            seeded(),
+            Bytes,
+            sparse_groups,
+        ),
+        ("uncommon/whole-u-net", "8.4", ridge(), Bytes, u_net),
+        ("uncommon/whole-pools", "8.7", seeded(), Bytes, pools),
+        (
+            "uncommon/whole-shuffle-of-both-axes",
+            "8.9",
+            ridge(),
+            Bytes,
+            shuffles,
+        ),
+        ("uncommon/whole-fine-grid", "8.8", ridge(), Bytes, fine_grid),
+        ("uncommon/whole-saturated", "8.3", ridge(), Words, saturated),
+        (
+            "uncommon/whole-network-beside-everything",
+            "8.1",
+            all,
+            Bytes,
+            plain,
+        ),
+        (
+            "uncommon/whole-u-net-of-single-frames",
+            "8.3",
+            single,
+            Bytes,
+            u_net,
+        ),
+    ]
 }
 
 pub(super) fn lawful() -> Result<Vec<Vector>> {
@@ -329,19 +489,21 @@ pub(super) fn lawful() -> Result<Vec<Vector>> {
         f32,
     )?;
     add("uncommon/fine-grid", "8.8", ridge(), parts(fine_grid), f32)?;
-    let whole = Parts {
+    let alone = |kind| Parts {
         residual: false,
-        ..parts(plain)
+        ..parts_of(kind, plain)
     };
-    add(
-        "uncommon/network-that-is-the-image",
-        "8.10",
-        ridge(),
-        whole,
-        f32,
-    )?;
+    for (name, kind) in [
+        ("uncommon/network-that-is-the-image", Real),
+        ("uncommon/whole-network-that-is-the-image", Bytes),
+    ] {
+        add(name, "8.10", ridge(), alone(kind), f32)?;
+    }
+    for (name, section, recipe, kind, build) in whole() {
+        add(name, section, recipe, parts_of(kind, build), f32)?;
+    }
     let mut both = parts(plain);
-    let mut analysis = Builder::new();
+    let mut analysis = Builder::new(Real);
     analysis.convolution(Operand::Plane(Plane::Levels), Plain, pair(3, 3), (1, 1));
     both.analysis = Some(analysis.graph);
     both.metadata = vec![("DATA".into(), "none".into())];
@@ -388,16 +550,15 @@ pub(super) fn lawful() -> Result<Vec<Vector>> {
     }
     let mut damaged = ridge();
     damaged.total = 64 * 36;
-    let file = Model::new(parts(u_net))?.write(f32)?;
+    let file = Model::new(parts_of(Bytes, u_net))?.write(f32)?;
+    let mut bytes = bring(damaged, file)?;
+    // Header, model, a sound segment; some bytes into the next.
+    let at = join(&chunks(&bytes)[..3]).len() + 12;
+    bytes[at] ^= 0x10;
     out.push(Vector {
         file: "uncommon/segment-lost-with-a-network.sparc".into(),
         section: "3.8",
-        bytes: {
-            let mut bytes = bring(damaged, file)?;
-            let end = bytes.len() - 300;
-            bytes[end] ^= 1;
-            bytes
-        },
+        bytes,
     });
     Ok(out)
 }
@@ -415,6 +576,7 @@ pub(super) fn faulty() -> Result<Vec<Vector>> {
     let mut damaged = Model::new(parts(plain))?.write(f32)?;
     damaged[60] ^= 1;
     let streams = [
+        ("model-whose-sums-overflow", "7.8", overflowing()?),
         (
             "model-of-another-rate",
             "3.9",
@@ -436,4 +598,17 @@ pub(super) fn faulty() -> Result<Vec<Vector>> {
         })
     };
     streams.into_iter().map(vector).collect()
+}
+
+/// A network of whole numbers whose last bias is as large as can be.
+fn overflowing() -> Result<Vec<u8>> {
+    let mut file = Model::new(parts_of(Bytes, fine_grid))?.write(WeightCoding::F32)?;
+    // Behind it are the checksum and the last chunk, which is empty.
+    let end = file.len() - 6 - 4;
+    file[end - 4..end].copy_from_slice(&i32::MAX.to_le_bytes());
+    // Operation and input; kind, three pairs, groups, channels and coding; 18 weights, a shift and the bias.
+    let body = 3 + 11 + 18 + 1 + 4;
+    let sum = crc32fast::hash(&file[end - body - 2..end]);
+    file[end..end + 4].copy_from_slice(&sum.to_le_bytes());
+    Ok(file)
 }

@@ -9,7 +9,7 @@ use codec_core::quantise::angles::{phase_bits, phase_index, phase_unit};
 use codec_core::quantise::levels::{self, LOUDEST};
 use codec_core::transform::stft::{Complex32, Transform};
 use codec_format::header::{ModelId, PhaseKind, Quantiser, Signal};
-use codec_format::model::Model;
+use codec_format::model::{Arithmetic, Model};
 use codec_format::symbols::Mask;
 use codec_metrics as metrics;
 use ndarray::{Array2, ArrayView2};
@@ -74,6 +74,10 @@ impl Problem {
         }
         if pcm.is_empty() {
             return Err(Error::Config("the clip holds no samples".into()));
+        }
+        if model.arithmetic != Arithmetic::Real {
+            let what = "the model is one of whole numbers, which have no gradients";
+            return Err(Error::Network(what.into()));
         }
         if model.upsampling() != 1 {
             return Err(Error::Network(format!(

@@ -11,10 +11,10 @@
 pub(super) mod real;
 pub(super) mod whole;
 
-use codec_format::model::op::Convolution;
+use codec_format::model::op::{Convolution, ConvolutionKind, Numbers};
 
-/// Bins of a tile.
-pub(super) const TILE: usize = 96;
+/// Bins that are laid side by side where there are many lines.
+const TILE: usize = 96;
 
 /// Bins computed side by side.
 pub(super) const LANES: usize = 8;
@@ -31,6 +31,9 @@ pub(super) struct Filter {
     /// Inputs and outputs of a group.
     pub inputs: usize,
     pub outputs: usize,
+    /// Whether lines are laid as they are, not in pairs, because neighbouring bins are the pairs: depthwise convolutions of
+    /// whole numbers.
+    pub rows: bool,
 }
 
 impl Filter {
@@ -38,12 +41,15 @@ impl Filter {
         let (bins, frames) = (usize::from(op.kernel.bins), usize::from(op.kernel.frames));
         let inputs = op.group_inputs();
         let strided = op.stride.bins > 1;
+        let whole = matches!(op.numbers, Numbers::Whole { .. });
+        let dense = !strided && op.dilation.bins == 1 && op.kind == ConvolutionKind::Plain;
         Filter {
             lines: frames * inputs * if strided { bins } else { 1 },
             taps: if strided { 1 } else { bins },
             step: usize::from(op.dilation.bins),
             inputs,
             outputs: op.group_outputs(),
+            rows: whole && dense && inputs == 1 && op.group_outputs() == 1,
         }
     }
 
@@ -52,10 +58,20 @@ impl Filter {
         (self.taps - 1) * self.step
     }
 
+    /// Bins of a tile.
+    pub fn tile(&self) -> usize {
+        // Few lines may be long.
+        if self.rows {
+            8 * TILE
+        } else {
+            TILE
+        }
+    }
+
     /// Cells from one line of a tile to the next, where the grid has `bins`.
     pub fn pitch(&self, bins: usize) -> usize {
-        // Kernels read whole registers, 24 bins at most.
-        bins.min(TILE).next_multiple_of(3 * LANES) + self.span()
+        // Kernels read whole registers, 16 or 24 bins at a time, and pairs of taps.
+        bins.min(self.tile()).next_multiple_of(6 * LANES) + self.span() + 1
     }
 }
 

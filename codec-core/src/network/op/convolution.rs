@@ -2,7 +2,7 @@
 //! then a kernel sums it up.
 
 use super::Writing;
-use crate::network::kernel::{Filter, Job, TILE};
+use crate::network::kernel::{Filter, Job};
 use crate::network::number::Number;
 use crate::network::tensors::{Kept, View};
 use codec_format::memory::Memory;
@@ -80,11 +80,19 @@ impl<N: Number, M: Memory> Scratch<N, M> {
         let cells = filter.lines.div_ceil(N::LINES) * pitch;
         for group in 0..usize::from(op.groups) {
             lines.first = group * filter.inputs;
-            for bin in (0..out.width).step_by(TILE) {
-                let count = TILE.min(out.width - bin);
+            for bin in (0..out.width).step_by(filter.tile()) {
+                let count = filter.tile().min(out.width - bin);
                 let tile = &mut self.tile[..cells];
-                for (pair, cells) in tile.chunks_exact_mut(pitch).enumerate() {
-                    lines.lay(pair * N::LINES, bin, cells);
+                if filter.rows {
+                    let rows: &mut [N] = bytemuck::cast_slice_mut(tile);
+                    let rows = rows.chunks_exact_mut(pitch).take(filter.lines);
+                    for (line, row) in rows.enumerate() {
+                        lines.lay_row(line, bin, row);
+                    }
+                } else {
+                    for (pair, cells) in tile.chunks_exact_mut(pitch).enumerate() {
+                        lines.lay(pair * N::LINES, bin, cells);
+                    }
                 }
                 N::convolve(
                     weights,
@@ -153,7 +161,23 @@ impl<N: Number> Lines<'_, N> {
         }
     }
 
-    /// Lays a line (or a pair, from this one on) for the outputs from `bin` on.
+    /// Lays a line as it is, for the outputs from `bin` on; their inputs are as far apart.
+    fn lay_row(&self, line: usize, bin: usize, row: &mut [N]) {
+        let Some((numbers, _, first)) = self.source(line) else {
+            row.fill(N::zeroed());
+            return;
+        };
+        let start = first + bin as isize;
+        let left = start.min(0).unsigned_abs().min(row.len());
+        let numbers = numbers.get(start.max(0) as usize..).unwrap_or(&[]);
+        let (before, rest) = row.split_at_mut(left);
+        let (inside, after) = rest.split_at_mut(numbers.len().min(rest.len()));
+        before.fill(N::zeroed());
+        inside.copy_from_slice(&numbers[..inside.len()]);
+        after.fill(N::zeroed());
+    }
+
+    /// Lays the lines of a cell, from this one on, side by side for the outputs from `bin` on.
     fn lay(&self, line: usize, bin: usize, cells: &mut [N::Cell]) {
         let empty: (&[N], Option<&[u8]>, isize) = (&[], None, 0);
         let mut sources = [empty; 2];
@@ -178,13 +202,13 @@ impl<N: Number> Lines<'_, N> {
             let a = a.0.get(from..).unwrap_or(&[]);
             match b.0.get(from..) {
                 Some(b) if !b.is_empty() => {
-                    for ((cell, &a), &b) in middle.iter_mut().zip(a).zip(b) {
-                        *cell = N::cell([a, b]);
+                    for ((out, &a), &b) in middle.iter_mut().zip(a).zip(b) {
+                        *out = N::cell([a, b]);
                     }
                 }
                 _ => {
-                    for (cell, &a) in middle.iter_mut().zip(a) {
-                        *cell = N::cell([a, N::zeroed()]);
+                    for (out, &a) in middle.iter_mut().zip(a) {
+                        *out = N::cell([a, N::zeroed()]);
                     }
                 }
             }
@@ -201,8 +225,8 @@ impl<N: Number> Lines<'_, N> {
                 _ => N::zeroed(),
             }
         };
-        for (at, cell) in cells.iter_mut().enumerate() {
-            *cell = N::cell([number(a, at), number(b, at)]);
+        for (at, out) in cells.iter_mut().enumerate() {
+            *out = N::cell([number(a, at), number(b, at)]);
         }
     }
 
