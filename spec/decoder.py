@@ -858,13 +858,13 @@ def fft(re, im):
             x, y = np.stack([c[..., 0], d[..., 1]], -1), np.stack([d[..., 0], -c[..., 1]], -1)
         else:
             x, y = times(*turns(np.arange(m), size), c, d)
-        re, im = np.concatenate([a + x, a - x], -1).reshape(len(re), -1), np.concatenate([b + y, b - y], -1).reshape(len(im), -1)
+        re, im = (np.concatenate(x, -1).reshape(len(re), -1) for x in ([a + x, a - x], [b + y, b - y]))
         size *= 2
     return re, im
 
 
 class Transform:
-    """Frames of n samples, fine ones `hop` samples apart. Spectra are two arrays, real and imaginary parts, frames x bins."""
+    """Frames of n samples, `hop` samples apart. Spectra are two arrays, real and imaginary parts, frames x bins."""
 
     def __init__(self, h, hop):
         self.n, self.hop, self.bins = h.n, hop, h.bins
@@ -932,7 +932,8 @@ def level(x):
 def planes(h, images):
     """§8.1: values, image, background and mask, frames x bins, of all segments of a channel."""
     frames = sum(image.frames for image in images)
-    values, background, mask = np.zeros((frames, h.bins), np.int64), fill_lattice(h, images), np.zeros((frames, h.bins), bool)
+    values, mask = np.zeros((frames, h.bins), np.int64), np.zeros((frames, h.bins), bool)
+    background = fill_lattice(h, images)
     t = 0
     for image in images:
         kept = np.array(list(image.kept), np.int64)
@@ -1096,8 +1097,7 @@ def integrate(h, hop, dense, held):
             below[k + 1] = hand_on(k, below[k])
         for k in range(bins - 1, 0, -1):
             above[k - 1] = hand_on(k, above[k])
-        k = 0
-        later = []
+        k, later = 0, []
         while k < bins:
             r, c, d = reach[k], below[k], above[k]
             if phase[k] is not None:
@@ -1107,8 +1107,7 @@ def integrate(h, hop, dense, held):
             elif more(c, d):
                 phase[k] = phase[k - 1] + rise[k] & TURN
             elif d is not None:
-                later.append(k)
-                # Those above this one that follow from below can wait for it no longer than it for them: no path crosses.
+                later.append(k)  # nobody follows from it from below
             else:
                 end = k
                 while end < bins and phase[end] is None and reach[end] is below[end] is above[end] is None:
@@ -1361,7 +1360,8 @@ class Activation:
 
     def run(self, inputs, _):
         (x, seen, grid), = inputs
-        less = clip16(x * self.slopes + 16384 >> 15) if self.whole else x * self.slopes if self.whole is False else np.zeros_like(x)
+        less = clip16(x * self.slopes + 16384 >> 15) if self.whole else x * self.slopes
+        less = np.zeros_like(x) if self.whole is None else less
         return np.where(x > 0, x, less), seen, grid
 
 
