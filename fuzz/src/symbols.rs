@@ -4,6 +4,7 @@ use super::draws::Draws;
 use codec_format::header::*;
 use codec_format::seeded_mask;
 use codec_format::symbols::*;
+use codec_format::Limits;
 
 /// A header that every rule of the specification allows, with small segments.
 pub fn header(draws: &mut Draws<'_>) -> Header {
@@ -12,7 +13,10 @@ pub fn header(draws: &mut Draws<'_>) -> Header {
         channels: 1 + draws.below(3) as u8,
     };
     let coded = signal(draws);
-    let source = if draws.chance() { signal(draws) } else { coded };
+    let mut source = if draws.chance() { signal(draws) } else { coded };
+    if source.rate.div_ceil(coded.rate) > Limits::default().rate_ratio {
+        source.rate = coded.rate;
+    }
     let n_fft = draws.one_of(&[64u16, 128, 512]);
     let least = n_fft / 64;
     let window_length = if draws.chance() {
