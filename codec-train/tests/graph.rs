@@ -3,6 +3,7 @@
 
 use codec_core::network::Network;
 use codec_core::planes::Planes as Levels;
+use codec_core::quantise::levels;
 use codec_format::header::{Stft, WindowKind};
 use codec_format::model::graph::{Extent, Graph, Operand, Plane};
 use codec_format::model::op::{
@@ -477,6 +478,11 @@ fn a_plane_that_is_read_must_be_given() {
         .is_err());
 }
 
+/// Levels of the decoder in a dB, and the lowest and the highest, dB above the origin.
+const PER_DB: f32 = levels::PER_DB as f32;
+const LOWEST: f32 = levels::LOWEST as f32 / PER_DB;
+const HIGHEST: f32 = levels::HIGHEST as f32 / PER_DB;
+
 const NORMALISATION: Normalisation = Normalisation {
     offset: 40.0,
     scale: 20.0,
@@ -514,17 +520,22 @@ fn model(graph: Graph, residual: bool) -> Model {
     .expect("a model")
 }
 
-/// How far the trainer's output is from what the decoder adds to the interpolated image, or makes in its place, in units of
-/// the normalisation.
+/// Half of what a level of the decoder is a multiple of, dB: it rounds each to the nearest.
+const HALF_A_LEVEL: f32 = 0.5 / PER_DB;
+
+/// How much further than by rounding the decoder's levels are from what the trainer's output says: added to the interpolated
+/// image, or in its place. In units of the normalisation.
 fn distance(model: &Model, frames: usize) -> f32 {
     let bins = model.stft.bins();
     let mut rng = ChaCha8Rng::seed_from_u64(21);
+    // Levels that are whole on their way in, as those of a file are.
+    let mut level = |low: f32, high: f32| (rng.gen_range(low..high) * PER_DB).round() / PER_DB;
     let mut levels = Levels::zeros(frames, bins);
     for at in ndarray::indices((frames, bins)) {
-        levels.background[at] = rng.gen_range(0.0..60.0);
+        levels.background[at] = level(0.0, 60.0);
         levels.image[at] = levels.background[at];
-        if rng.gen_bool(0.06) {
-            levels.keep(at, rng.gen_range(30.0..80.0));
+        if level(0.0, 100.0) < 6.0 {
+            levels.keep(at, level(30.0, 80.0));
         }
     }
     let Normalisation { offset, scale } = model.normalisation;
@@ -548,11 +559,11 @@ fn distance(model: &Model, frames: usize) -> f32 {
         let (frame, share) = (fine / up, (fine % up) as f32 / up as f32);
         let here = levels.image[(frame, bin)];
         let next = levels.image[((frame + 1).min(frames - 1), bin)];
-        let expected = match model.residual {
-            true => here + (next - here) * share + raw,
-            false => offset + raw,
-        };
-        most = most.max((found - expected).abs() / scale);
+        // Interpolation is rounded by itself.
+        let base = ((here + (next - here) * share) * PER_DB + 0.5).floor() / PER_DB;
+        let expected = raw + if model.residual { base } else { offset };
+        let apart = (found - expected.clamp(LOWEST, HIGHEST)).abs();
+        most = most.max((apart - HALF_A_LEVEL) / scale);
     }
     most
 }
@@ -576,10 +587,14 @@ fn shipped_networks_train_as_the_decoder_runs_them() {
         if path.extension().is_some_and(|e| e == "sparcmodel") {
             let file = std::fs::read(&path).expect("a file");
             let model = Model::read(&file, &Limits::default()).expect("a model");
+            // What is of whole numbers does not train.
+            if model.arithmetic == Arithmetic::Whole {
+                continue;
+            }
             let distance = distance(&model, 9);
             assert!(distance < 1e-4, "{}: {distance}", path.display());
             found += 1;
         }
     }
-    assert!(found >= 5, "{found} models");
+    assert!(found >= 4, "{found} models");
 }

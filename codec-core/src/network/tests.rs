@@ -516,18 +516,33 @@ proptest! {
 
     #[test]
     fn no_graph_holds_more_than_it_says(seed: u64) {
-        let mut draw = draws(seed);
-        let completion = graph(&mut draw, &DECODER);
-        let model = model(completion, None, Arithmetic::Real, false);
-        let reach = model.completion.reach(model.completion_shapes());
-        let network = Network::of(&model);
-        let Some(Kind::Real(graph)) = network.graph else { panic!("a network") };
-        // Enough bins for every grid to have its share of them.
-        let bins = 64;
-        let slots = &graph.plan.slots[graph.plan.planes.len()..];
-        let held: usize = slots.iter().map(|slot| slot.numbers(bins)).sum();
-        let most = reach.held * bins as u64;
-        prop_assert!(held as u64 <= most, "{held} numbers, not {most}");
+        for residual in [false, true] {
+            let (held, most) = held(seed, residual);
+            prop_assert!(held <= most, "{held} numbers, not {most}");
+        }
+    }
+}
+
+/// What some graph keeps over 64 bins, enough for every grid to have its share of them, and what it says it does.
+fn held(seed: u64, residual: bool) -> (u64, u64) {
+    const BINS: usize = 64;
+    let completion = graph(&mut draws(seed), &DECODER);
+    let model = model(completion, None, Arithmetic::Real, residual);
+    let reach = model.completion.reach(model.completion_shapes());
+    let Some(Kind::Real(graph)) = Network::of(&model).graph else {
+        panic!("a network")
+    };
+    let slots = &graph.plan.slots[graph.plan.planes.len()..];
+    let held: usize = slots.iter().map(|slot| slot.numbers(BINS)).sum();
+    (held as u64, reach.held * BINS as u64)
+}
+
+/// Graphs in which finer frames come with the coarse one that they are made of.
+#[test]
+fn finer_frames_that_come_at_once_are_held_too() {
+    for seed in [2_147_069_483_404_627_465, 8_209_246_990_018_013_863] {
+        let (held, most) = held(seed, false);
+        assert!(held <= most, "{held} numbers, not {most}");
     }
 }
 

@@ -61,7 +61,8 @@ impl Graph {
                 let within = (input.step - step.max(PARTS)).max(0);
                 let behind = input.behind - window.start() * input.step + within;
                 let lag = input.lag.1 + window.end() * input.step;
-                let least = input.lag.0 + (window.end() + 1) * input.step - step;
+                // All the finer frames of a coarser one come with it.
+                let least = input.lag.0 + (window.end() + 1) * input.step - step.max(input.step);
                 this.behind = this.behind.max(behind);
                 this.lag = (this.lag.0.max(least), this.lag.1.max(lag));
             }
@@ -74,6 +75,10 @@ impl Graph {
             }
             times.push(this);
             held.push(this.lag.1 - this.lag.0 + step);
+        }
+        // Interpolation to which a correction is added waits for the next coded frame.
+        if let (Some(last), Some(held)) = (times.last(), held.last_mut()) {
+            *held = last.lag.1.max(PARTS) - last.lag.0 + last.step;
         }
         let last = times.last().copied().unwrap_or_default();
         let numbers = times
