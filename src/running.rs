@@ -194,7 +194,7 @@ impl Running {
         let mut sound = self.decoder.resume(now.segment.as_ref(), frames);
         let mut ended = false;
         while made.first().is_some_and(|channel| channel.len() < PIECE) {
-            let Some(pcm) = sound.next() else {
+            let Some(pcm) = sound.advance() else {
                 ended = true;
                 break;
             };

@@ -142,12 +142,12 @@ fn decode<M: Memory>(encoded: &Encoding, model: Option<&Model>, memory: &mut M) 
     let before = asked();
     for body in &encoded.bodies {
         let mut sound = decoder.push_view(symbols.decode(body).unwrap()).unwrap();
-        while let Some(pcm) = sound.next() {
+        while let Some(pcm) = sound.advance() {
             all.extend(pcm.channels().flatten());
         }
     }
     let mut sound = decoder.finish();
-    while let Some(pcm) = sound.next() {
+    while let Some(pcm) = sound.advance() {
         all.extend(pcm.channels().flatten());
     }
     drop(sound);

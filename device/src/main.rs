@@ -82,7 +82,7 @@ fn decode() -> Outcome {
                 let mut sound = decoder
                     .push_view(segment)
                     .map_err(|_| "a segment is lost")?;
-                while let Some(pcm) = sound.next() {
+                while let Some(pcm) = sound.advance() {
                     samples += put(&pcm);
                 }
             }
@@ -91,7 +91,7 @@ fn decode() -> Outcome {
         }
     }
     let mut rest = decoder.finish();
-    while let Some(pcm) = rest.next() {
+    while let Some(pcm) = rest.advance() {
         samples += put(&pcm);
     }
     report("samples a channel", samples);

@@ -105,7 +105,7 @@ impl<M: Memory> Channel<M> {
                 self.fine += 1;
                 return Some(self.synthesis.push(levels, known));
             }
-            if let Some(row) = self.planes.next() {
+            if let Some(row) = self.planes.advance() {
                 self.completion.push(&row);
                 continue;
             }

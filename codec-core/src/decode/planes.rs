@@ -150,7 +150,7 @@ impl<M: Memory> PlaneBuilder<M> {
     }
 
     /// The next frame's planes, if all they depend on is there.
-    pub fn next(&mut self) -> Option<PlaneRow<'_>> {
+    pub fn advance(&mut self) -> Option<PlaneRow<'_>> {
         let frame = self.given;
         if frame == self.pushed || !self.ended && self.background.waits(frame) {
             return None;
@@ -337,7 +337,7 @@ pub(super) fn lay<'a>(
     builder.reset(header, 0);
     let mut fine = 0;
     let mut take = |builder: &mut PlaneBuilder| {
-        while let Some(row) = builder.next() {
+        while let Some(row) = builder.advance() {
             take_row(&row);
             for _ in 0..up {
                 take_known(builder.known(fine));

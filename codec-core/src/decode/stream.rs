@@ -284,7 +284,7 @@ pub struct Sound<'a, M: Memory> {
 
 impl<M: Memory> Sound<'_, M> {
     /// The next samples, at most one coded hop a channel and never none; nothing once more symbols are needed.
-    pub fn next(&mut self) -> Option<Pcm<'_>> {
+    pub fn advance(&mut self) -> Option<Pcm<'_>> {
         loop {
             let decoder = &mut *self.decoder;
             let hop = usize::from(decoder.header.stft.hop);
@@ -322,7 +322,7 @@ impl<M: Memory> Sound<'_, M> {
     pub fn collect(mut self) -> Vec<Vec<f32>> {
         let channels = self.decoder.channels.iter().flatten().count();
         let mut all = vec![Vec::new(); channels];
-        while let Some(pcm) = self.next() {
+        while let Some(pcm) = self.advance() {
             for (all, pcm) in all.iter_mut().zip(pcm.channels()) {
                 all.extend_from_slice(pcm);
             }
@@ -346,7 +346,7 @@ impl<M: Memory> Sound<'_, M> {
 
 impl<M: Memory> Drop for Sound<'_, M> {
     fn drop(&mut self) {
-        while self.next().is_some() {}
+        while self.advance().is_some() {}
     }
 }
 

@@ -244,7 +244,7 @@ impl Plan {
             let steps = self.steps.iter().enumerate();
             let mut used = steps.filter(uses).map(|(at, _)| at);
             let first = used.next();
-            let last = used.last().or(first);
+            let last = used.next_back().or(first);
             let shared = first.filter(|_| brief[slot] && slot >= planes);
             let again = shared.and_then(|first| {
                 let mut places = free.iter();

@@ -8,6 +8,9 @@ use crate::network::tensors::{Kept, View};
 use codec_format::memory::Memory;
 use codec_format::model::op::{Convolution, ConvolutionKind};
 
+/// The numbers of a line, which of them count, and where the first is read.
+type Line<'a, N> = (&'a [N], Option<&'a [u8]>, isize);
+
 /// What convolutions write and read again.
 #[derive(Debug)]
 pub(in crate::network) struct Scratch<N: Number, M: Memory> {
@@ -231,7 +234,7 @@ impl<N: Number> Lines<'_, N> {
     }
 
     /// The numbers of a line, which of them count, and where the first is read; `None` outside the image.
-    fn source(&self, line: usize) -> Option<(&[N], Option<&[u8]>, isize)> {
+    fn source(&self, line: usize) -> Option<Line<'_, N>> {
         let (rest, input) = (line / self.filter.inputs, line % self.filter.inputs);
         let bins = usize::from(self.op.kernel.bins);
         let (tap, bin) = match self.filter.taps == bins {
