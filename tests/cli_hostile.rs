@@ -189,20 +189,9 @@ fn a_few_kilobytes_of_huge_silent_segments_take_no_memory() {
         hop: 64,
     };
     header.segment_frames = 128;
-    let bytes = silence(&header, None, 100);
+    let bytes = silence(&header, None, 4);
     assert!(bytes.len() < 40_000, "{}", bytes.len());
     refused(&bytes, "allowed");
-    // Small transforms, and as many frames as fit into a segment: each of them minutes of silence.
-    header.stft = Stft {
-        n_fft: 64,
-        window_length: 64,
-        window: WindowKind::Hann,
-        hop: 32,
-    };
-    header.coded.channels = 1;
-    header.source = header.coded;
-    header.segment_frames = 60_000;
-    refused(&silence(&header, None, 20), "for so few bytes");
 }
 
 #[test]
@@ -264,7 +253,9 @@ fn networks_take_no_more_memory_than_is_allowed() {
 #[test]
 fn networks_take_no_more_time_than_is_allowed() {
     let mut slow = header();
-    let file = network(&mut slow, (256, 15, 12));
+    slow.coded.channels = 2;
+    slow.source = slow.coded;
+    let file = network(&mut slow, (256, 15, 6));
     let bytes = silence(&slow, Some(&file), 1);
     refused(&bytes, "multiply-adds for a second of sound");
 }

@@ -105,7 +105,7 @@ impl Coded {
     /// Writes a clip of [`RATE`] to a file and reads that back.
     ///
     /// # Errors
-    /// [`Error::Codec`] if encoding or decoding fails.
+    /// [`crate::reproduce::Error::Codec`] if encoding or decoding fails.
     pub fn new(plan: &Plan, clip: &Excerpt) -> Result<Self> {
         let file = plan.encode(&Pcm::from_mono(RATE, clip.pcm.clone()))?.bytes;
         let networks = plan.network.iter().cloned();
@@ -124,7 +124,7 @@ impl Coded {
     /// The completed image in dB, fine frames x bins.
     ///
     /// # Errors
-    /// [`Error::Codec`] if the network does not fit.
+    /// [`crate::reproduce::Error::Codec`] if the network does not fit.
     pub fn image(&self) -> Result<Array2<f32>> {
         let segments: Vec<Segment> = self.stream.segments.iter().flatten().cloned().collect();
         let network = self.stream.network.as_ref();
@@ -196,7 +196,7 @@ impl<'a> Subject<'a> {
     /// Analyses a clip on the grid of `settings`.
     ///
     /// # Errors
-    /// [`Error::Codec`] for settings out of range.
+    /// [`crate::reproduce::Error::Codec`] for settings out of range.
     pub fn new(clip: &'a Excerpt, settings: &Settings) -> Result<Self> {
         let sound = Clip {
             channels: std::slice::from_ref(&clip.pcm),
