@@ -26,14 +26,14 @@ pub fn encode(pcm: &Pcm, options: &Options) -> Result<Vec<u8>> {
 /// An encoder of PCM that arrives in pieces: bytes come out as segments fill up.
 ///
 /// The same PCM gives the same bytes however it is cut, and, where it is no longer than the delay, the bytes that
-/// [`encode`] gives. What is longer is not held: it is encoded in pieces as long as the delay. The settings are those that
+/// [`encode()`] gives. What is longer is not held: it is encoded in pieces as long as the delay. The settings are those that
 /// serve the first piece best, each piece is searched for the ridge margin that its share of a bitrate, and what was left
 /// of it before, allows.
 ///
 /// # Delay and memory
 ///
 /// From the first sample of a piece to its bytes it takes as much sound as [`Options::delay`] says, a segment less at
-/// least; without a delay, where every segment keeps to a bitrate by itself as to [`Rate::Constant`] and the usual settings
+/// least; without a delay, where every segment keeps to a bitrate by itself as to [`Rate::Constant`](crate::plan::Rate::Constant) and the usual settings
 /// are taken, a segment (1.024 s, or [`Options::segment`]). Change of rate adds two of the resampler's blocks, which are
 /// 1024 source samples or a little more. Memory holds the sound of a piece and its spectra: some 25 MB for 60 s of mono,
 /// less than 1 MB without a delay.

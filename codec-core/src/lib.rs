@@ -32,7 +32,7 @@
 //! for segment in &encoding.segments {
 //!     // A little sound at a time, of all channels.
 //!     let mut sound = decoder.push(segment)?;
-//!     while let Some(pcm) = sound.next() {
+//!     while let Some(pcm) = sound.advance() {
 //!         decoded.extend(pcm.channels().flatten());
 //!     }
 //! }

@@ -113,7 +113,7 @@ impl<M: Memory> PlaneBuilder<M> {
         self.held - 1
     }
 
-    /// Takes the next frame; `transform` is the stream's. [`next`](Self::next) must have given all it can before.
+    /// Takes the next frame; `transform` is the stream's. [`advance`](Self::advance) must have given all it can before.
     pub fn push(&mut self, row: &Row<'_>, transform: &mut LaneTransform<M>) {
         let (slot, bins) = (self.pushed % self.held, self.bins);
         let base = match (self.threshold_step, row.threshold) {
@@ -141,7 +141,7 @@ impl<M: Memory> PlaneBuilder<M> {
         self.pushed += 1;
     }
 
-    /// Ends the channel: [`next`](Self::next) gives the rest.
+    /// Ends the channel: [`advance`](Self::advance) gives the rest.
     pub fn end(&mut self, transform: &mut LaneTransform<M>) {
         self.ended = true;
         if let Some(low) = &mut self.low {

@@ -78,7 +78,7 @@ impl Encoder {
 
     /// An encoder at a constant rate over all channels: the ridge margin of each segment is the finest with which its
     /// whole chunk stays within the segment's share of `bits_per_second`, as with
-    /// [`Target::Constant`](super::Target::Constant).
+    /// [`Target::Constant`].
     ///
     /// # Errors
     /// As [`Encoder::new`]; [`Error::Settings`] without the ridge policy, with every phase stored, or for a rate that is
