@@ -4,6 +4,7 @@ use crate::data::Corpus;
 use crate::error::{Error, Result};
 use crate::options::CodingLoss;
 use codec_format::limits::Limits;
+use codec_format::model::graph::Node;
 use codec_format::model::op::{Activation, Numbers, Op, MAX_SHIFT};
 use codec_format::model::{Arithmetic, Model, Parts, WeightCoding};
 
@@ -70,6 +71,13 @@ pub fn with_metadata(mut parts: Parts, from: &Provenance<'_>) -> Result<Model> {
     Ok(Model::new(parts)?)
 }
 
+/// The nodes of both networks.
+fn nodes(parts: &mut Parts) -> impl Iterator<Item = &mut Node> {
+    let graphs = [Some(&mut parts.completion), parts.analysis.as_mut()];
+    let graphs = graphs.into_iter().flatten();
+    graphs.flat_map(|graph| &mut graph.nodes)
+}
+
 /// What a model file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Coding {
@@ -132,12 +140,7 @@ pub fn whole(model: &Model, bits: Bits) -> Result<Model> {
         .whole()
         .ok_or_else(|| Error::Network("offset and scale are no multiples of 1/16 dB".into()))?;
     parts.arithmetic = Arithmetic::Whole;
-    let graphs = [Some(&mut parts.completion), parts.analysis.as_mut()];
-    for node in graphs
-        .into_iter()
-        .flatten()
-        .flat_map(|graph| &mut graph.nodes)
-    {
+    for node in nodes(&mut parts) {
         match &mut node.op {
             Op::Convolution(op) => {
                 let each = (op.weight_count() / usize::from(op.outputs).max(1)).max(1);
@@ -224,12 +227,7 @@ pub fn real(model: &Model) -> Result<Model> {
     let mut parts = model.clone().into_parts();
     parts.arithmetic = Arithmetic::Real;
     let one = 16.0 * f64::from(parts.normalisation.scale);
-    let graphs = [Some(&mut parts.completion), parts.analysis.as_mut()];
-    for node in graphs
-        .into_iter()
-        .flatten()
-        .flat_map(|graph| &mut graph.nodes)
-    {
+    for node in nodes(&mut parts) {
         match &mut node.op {
             Op::Convolution(op) => {
                 let each = (op.weight_count() / usize::from(op.outputs).max(1)).max(1);

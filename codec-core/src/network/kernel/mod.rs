@@ -19,6 +19,18 @@ const TILE: usize = 96;
 /// Bins computed side by side.
 pub(super) const LANES: usize = 8;
 
+/// Outputs summed up side by side, where there are as many.
+const BLOCK: usize = 4;
+
+/// Outputs of the next block when `left` remain.
+fn block_of(left: usize) -> usize {
+    if left >= BLOCK {
+        BLOCK
+    } else {
+        1
+    }
+}
+
 /// How a convolution reads its input.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Filter {

@@ -1,27 +1,15 @@
 //! Sums of binary32.
 
-use super::{weight_at, Filter, Job, LANES};
+use super::{block_of, weight_at, Filter, Job, BLOCK, LANES};
 use crate::simd;
 use alloc::vec::Vec;
 use codec_format::model::op::Convolution;
-
-/// Outputs summed up side by side, where there are as many.
-const BLOCK: usize = 4;
 
 /// The numbers of a convolution: for every group blocks of outputs; within a block kernel frame, bin, channel, output.
 #[derive(Debug, Clone)]
 pub(in crate::network) struct Weights {
     data: Vec<f32>,
     bias: Vec<f32>,
-}
-
-/// Outputs of the next block when `left` remain.
-fn block_of(left: usize) -> usize {
-    if left >= BLOCK {
-        BLOCK
-    } else {
-        1
-    }
 }
 
 impl Weights {

@@ -1,13 +1,10 @@
 //! Sums of whole numbers, two products at a time.
 
-use super::{weight_at, Filter, Job, LANES};
+use super::{block_of, weight_at, Filter, Job, BLOCK, LANES};
 use crate::simd::{self, Pairs};
 use alloc::vec;
 use alloc::vec::Vec;
 use codec_format::model::op::{Convolution, Numbers};
-
-/// Outputs summed up side by side, where there are as many.
-const BLOCK: usize = 4;
 
 /// The numbers of a convolution: for every group blocks of outputs; within a block pair of lines, tap, output. Where lines
 /// are laid as they are: for every output line, pair of taps.
@@ -22,15 +19,6 @@ pub(in crate::network) struct Weights {
 struct Output {
     shift: u8,
     bias: i32,
-}
-
-/// Outputs of the next block when `left` remain.
-fn block_of(left: usize) -> usize {
-    if left >= BLOCK {
-        BLOCK
-    } else {
-        1
-    }
 }
 
 impl Weights {
