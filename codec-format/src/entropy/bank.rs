@@ -1,11 +1,12 @@
 //! Adaptive probabilities and the mixers that combine them (Spec §5.3, §5.4).
 
 use super::layout::extent;
-use super::logistic::{squash, stretch, LIMIT};
+use super::logistic::{logit_at, places, probability, LIMIT, LOGITS, SIDE};
 use super::range::{BitCoder, ONE};
 use crate::error::Result;
 use crate::header::Header;
 use crate::memory::Memory;
+use core::array;
 
 /// Weights are in 1/65536, from minus eight to less than eight.
 const MOST_WEIGHT: i32 = 8 << 16;
@@ -111,31 +112,38 @@ impl Bank<'_> {
         // Slots before features.
         let mut inputs = [0i16; I];
         let mut index = [0usize; N];
-        let mut slots = [0u32; N];
+        let mut chances = [0u16; SIDE];
         for n in 0..N {
             index[n] = site.slots[n] + contexts[n];
-            slots[n] = self.slots[index[n]];
-            inputs[n] = stretch(slots[n] >> 16) as i16;
+            chances[n] = (self.slots[index[n]] >> 16) as u16;
+        }
+        let places = places(chances);
+        for n in 0..N {
+            inputs[n] = logit_at(places[n]);
         }
         inputs[N..N + F].copy_from_slice(features);
         let mut first = [0usize; MIXERS];
-        let mut mixed = [0i32; MIXERS];
+        // Logits, counted from the least.
+        let mut mixed = [LIMIT as usize; MIXERS];
         for m in 0..MIXERS {
             first[m] = site.sets[m] + sets[m] * I;
             if let Some(weights) = self.weights[first[m]..].first_chunk() {
-                mixed[m] = (dot(weights, &inputs) >> 12).clamp(-LIMIT, LIMIT);
+                let logit = (dot(weights, &inputs) >> 12) + LIMIT;
+                mixed[m] = logit.clamp(0, LOGITS as i32 - 1) as usize;
             }
         }
-        let p = squash(mixed.iter().sum::<i32>().div_euclid(MIXERS as i32)).clamp(2, ONE - 2);
+        let p = probability(mixed.iter().sum::<usize>() / MIXERS).clamp(2, ONE - 2);
         let bit = coder.code(bit, p);
         for m in 0..MIXERS {
-            let error = (bit << 16) as i32 - squash(mixed[m]) as i32;
+            let error = (bit << 16) as i32 - probability(mixed[m]) as i32;
             if let Some(weights) = self.weights[first[m]..].first_chunk_mut() {
-                learn(weights, &inputs, (error * speed) >> 8);
+                let step = (error * speed) >> 8;
+                // In two parts of 16 bits, as processors multiply them best.
+                learn(weights, &inputs, (step >> 2) as i16, (step & 3) as i16);
             }
         }
-        for (&i, &slot) in index.iter().zip(&slots) {
-            self.slots[i] = advance(slot, bit, limit);
+        for &i in &index {
+            self.slots[i] = advance(self.slots[i], bit, limit);
         }
         bit
     }
@@ -145,8 +153,23 @@ impl Bank<'_> {
 const LANES: usize = 4;
 
 /// The sum of 1/16 of the weights, each times its input. Below 2^31: 24 times 2^15 times 2816.
-#[inline(never)]
+#[inline(always)]
 fn dot<const I: usize>(weights: &[i32; I], inputs: &[i16; I]) -> i32 {
+    const SIDE: usize = 4 * LANES;
+    // Compilers find good instructions for four times the lanes, but not for five.
+    if I == SIDE + LANES {
+        if let (Some(w), Some(x)) = (weights.first_chunk::<SIDE>(), inputs.first_chunk()) {
+            if let (Some(v), Some(y)) = (weights.last_chunk::<LANES>(), inputs.last_chunk()) {
+                return part(w, x) + part(v, y);
+            }
+        }
+    }
+    part(weights, inputs)
+}
+
+/// [`dot`] of a few.
+#[inline(never)]
+fn part<const I: usize>(weights: &[i32; I], inputs: &[i16; I]) -> i32 {
     let mut sums = [0; LANES];
     let groups = inputs.chunks_exact(LANES);
     for (w, x) in weights.chunks_exact(LANES).zip(groups) {
@@ -158,12 +181,10 @@ fn dot<const I: usize>(weights: &[i32; I], inputs: &[i16; I]) -> i32 {
     sums.iter().sum()
 }
 
-/// Moves every weight by its input times `step`, in 1/65536, rounded, and keeps it within 20 bits.
+/// Moves every weight by its input times `4 upper + lower`, in 1/65536, rounded, and keeps it within 20 bits.
 #[inline(never)]
-fn learn<const I: usize>(weights: &mut [i32; I], inputs: &[i16; I], step: i32) {
-    // In two parts of 16 bits, as processors multiply them best.
-    let (upper, lower) = ((step >> 2) as i16, (step & 3) as i16);
-    let moves: [i32; I] = core::array::from_fn(|n| {
+fn learn<const I: usize>(weights: &mut [i32; I], inputs: &[i16; I], upper: i16, lower: i16) {
+    let moves: [i32; I] = array::from_fn(|n| {
         let product =
             i32::from(inputs[n] << 2) * i32::from(upper) + i32::from(inputs[n]) * i32::from(lower);
         (product + (1 << 15)) >> 16
@@ -191,10 +212,9 @@ fn confine(weights: &mut [i32]) {
 #[inline]
 fn advance(slot: u32, bit: u32, limit: u32) -> u32 {
     let count = slot & 1023;
-    let p = (slot >> 10) as i32;
     // All ones for a one, which is as near to certainty as 22 bits come.
-    let target = (bit.wrapping_neg() >> 10) as i32;
-    let moved = (i64::from(target - p) * i64::from(RECIPROCALS[count as usize])) >> 16;
-    let p = (i64::from(p) + moved) as u32;
-    p << 10 | (count + 1).min(limit)
+    let target = i64::from(bit.wrapping_neg() >> 10);
+    let moved = (target - i64::from(slot >> 10)) * i64::from(RECIPROCALS[count as usize]);
+    // No count lies above the limit.
+    slot.wrapping_add((moved >> 16 << 10) as u32) + u32::from(count < limit)
 }

@@ -24,10 +24,11 @@ impl<M: Memory> BankBuffers<M> {
     /// ignorant, every mixer averaging its inputs with a little more trust than the mean.
     pub(crate) fn reset(&mut self, table: &[u8]) {
         let (slots, weights) = table.split_at(table.len().min(2 * TRAINED_SLOTS));
-        self.slots.fill(IGNORANT);
+        let trained = self.slots.len().min(slots.len() / 2);
         for (slot, word) in self.slots.iter_mut().zip(slots.chunks_exact(2)) {
             *slot = slot_of(u16::from_le_bytes([word[0], word[1]]));
         }
+        self.slots[trained..].fill(IGNORANT);
         let mut words = weights.chunks_exact(2);
         for run in WEIGHT_RUNS {
             let share = if run.slots == 1 {
@@ -50,9 +51,10 @@ impl<M: Memory> BankBuffers<M> {
 }
 
 /// A table entry as a slot: the logit, halved, in the upper 12 bits and the confidence below.
+#[inline]
 fn slot_of(word: u16) -> u32 {
     let logit = i32::from(word as i16 >> 4) * 2;
-    (squash(logit) << 6) << 10 | COUNTS[usize::from(word & 15)]
+    squash(logit) << 16 | COUNTS[usize::from(word & 15)]
 }
 
 /// The nearest table entry to a slot.

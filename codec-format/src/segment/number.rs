@@ -21,19 +21,27 @@ pub(crate) fn code_number<C: BitCoder, const N: usize, const F: usize, const I: 
     value: u32,
 ) -> u32 {
     let guess = guess.clamp(0, 255) as u32;
+    // Beyond 16 bits an estimate lies as far from any border as a feature can say.
+    let far = |x: i32| x.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16;
+    let (mut measured, mut there) = ([0i16; F], [0i16; F]);
+    for (n, estimate) in estimates.iter().enumerate() {
+        if let Some(x) = *estimate {
+            (measured[n], there[n]) = (far(x), -1);
+        }
+    }
+    let first = contexts.map(|context| context * NODES);
     let mut ask = |node: usize, at: u32, coder: &mut C, bit: bool| {
         // How far each estimate lies beyond the border between the answers; `at` is what lies below.
-        let border = 16 * at as i32 + 8;
-        let sign = if node >= 9 { -1 } else { 1 };
+        let border = 16 * at as i16 + 8;
+        let scale = if node >= 9 { -16 } else { 16 };
         let mut features = [0i16; F];
-        for (feature, estimate) in features.iter_mut().zip(estimates) {
-            if let Some(x) = *estimate {
-                *feature = (sign * (x - border) * 16).clamp(-1023, 1023) as i16;
-            }
+        for n in 0..F {
+            let beyond = measured[n].saturating_sub(border).clamp(-64, 64);
+            features[n] = (beyond * scale).clamp(-1023, 1023) & there[n];
         }
-        let mut places = *contexts;
-        for context in &mut places {
-            *context = *context * NODES + node;
+        let mut places = first;
+        for place in &mut places {
+            *place += node;
         }
         let sets = [node, sets[0], sets[1]];
         bank.code(coder, site, &places, &features, sets, u32::from(bit)) != 0

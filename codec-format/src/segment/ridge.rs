@@ -1,9 +1,11 @@
 //! The ridge layer: thresholds, positions and values, frame by frame (Spec §6.3.1, §6.3.2).
 
+use super::class::{class, feature};
+use super::mask::{code_mask, Below, Peaks, Seen};
 use super::number::code_number;
-use super::past::{feature, Known, Past};
+use super::past::{Known, Past};
 use crate::entropy::bank::Bank;
-use crate::entropy::layout::{MASK, THRESHOLD, VALUE};
+use crate::entropy::layout::{THRESHOLD, VALUE};
 use crate::entropy::range::{BitCoder, Layer};
 use crate::error::Result;
 use crate::memory::Memory;
@@ -13,47 +15,6 @@ pub(super) const PAD: usize = 16;
 
 /// The first frame has no threshold to start from: about the middle of speech at steps of 2 dB.
 const FIRST_THRESHOLD: i32 = 20;
-
-/// Where the ridges of the frame being coded lie so far.
-#[derive(Debug, Default, Clone, Copy)]
-struct Peaks {
-    /// Bin of the largest value of the run of kept pixels begun last, and of the one before it.
-    last: usize,
-    before: usize,
-    /// Value + 1 at `last`.
-    height: u16,
-    /// By how many bins the last ridge lies above its like in the frame before.
-    shift: i32,
-}
-
-impl Peaks {
-    /// Bins between the last two ridges, at most 15.
-    #[inline]
-    fn spacing(&self) -> usize {
-        (self.last - self.before).min(15)
-    }
-
-    /// Takes note of a kept pixel of bin `k`, whose run it begins if `fresh`.
-    fn note(&mut self, k: usize, kept: u16, fresh: bool, kept_before: &[u16]) {
-        if fresh {
-            self.before = self.last;
-            self.height = 0;
-        }
-        if kept > self.height {
-            self.height = kept;
-            self.last = k;
-            self.shift = 0;
-            let mut best = 0;
-            for shift in [0, 1, -1, 2, -2] {
-                let other = kept_before[((k + PAD) as i32 - shift) as usize];
-                if other > best {
-                    best = other;
-                    self.shift = shift;
-                }
-            }
-        }
-    }
-}
 
 /// The coder of one channel's ridge layer within a segment.
 #[derive(Debug)]
@@ -65,43 +26,19 @@ pub(crate) struct Ridge<M: Memory> {
     first: usize,
     threshold_step: i32,
     step: i32,
-    /// Of the frame being coded and the two before, one row after the other: value + 1 of kept pixels, else 0.
+    /// Of the latest frame and the one before, one row after the other: value + 1 of kept pixels, else 0.
     kept: M::Of<u16>,
     /// Likewise the level above the origin in 1/8 dB: of kept pixels the decoded one, else the background's, but no more
     /// than the threshold.
     level: M::Of<i32>,
     past: Past<M>,
+    /// Measurements of the frame being coded: a bin that has yet to come has that of one not kept.
+    here: M::Of<i16>,
     /// Threshold index of each.
     thresholds: [i32; 3],
     /// Frames coded.
     frame: usize,
 }
-
-/// Sixteen classes of a level difference in 1/8 dB (Spec §6.3.2): by how many edges it does not lie below.
-#[inline]
-pub(super) fn class(x: i32) -> usize {
-    usize::from(CLASSES[(x - LEAST).clamp(0, CLASSES.len() as i32 - 1) as usize])
-}
-
-/// One below the first edge, whose class is 0.
-const LEAST: i32 = -129;
-
-/// The class of every difference from [`LEAST`] to the last edge.
-static CLASSES: [u8; 306] = {
-    const EDGES: [i32; 15] = [
-        -128, -96, -72, -48, -32, -16, -4, 8, 20, 32, 48, 72, 96, 128, 176,
-    ];
-    let mut classes = [0; 306];
-    let (mut n, mut class) = (0, 0);
-    while n < classes.len() {
-        while class < EDGES.len() && n as i32 + LEAST >= EDGES[class] {
-            class += 1;
-        }
-        classes[n] = class as u8;
-        n += 1;
-    }
-    classes
-};
 
 /// Numbers side by side, the first lowest; each comes with its width in bits.
 fn pack<const N: usize>(parts: [(usize, u32); N]) -> usize {
@@ -111,9 +48,14 @@ fn pack<const N: usize>(parts: [(usize, u32); N]) -> usize {
         .fold(0, |packed, &(value, width)| packed << width | value)
 }
 
+/// The level of a pixel with this value + 1 above the threshold, 1/8 dB.
+fn level_of(kept: u16, step: i32) -> i32 {
+    (i32::from(kept) - 1) * step + step / 2
+}
+
 /// `N` numbers one after the other.
 #[inline]
-fn run<T: Copy, const N: usize>(numbers: &[T], first: usize) -> [T; N] {
+pub(super) fn run<T: Copy, const N: usize>(numbers: &[T], first: usize) -> [T; N] {
     let numbers = &numbers[first..first + N];
     core::array::from_fn(|n| numbers[n])
 }
@@ -142,9 +84,10 @@ impl<M: Memory> Ridge<M> {
             first,
             threshold_step: i32::from(threshold_step),
             step: i32::from(step),
-            kept: memory.take(3 * stride)?,
-            level: memory.take(3 * stride)?,
+            kept: memory.take(2 * stride)?,
+            level: memory.take(2 * stride)?,
             past: Past::new(bins, memory)?,
+            here: memory.take(stride)?,
             thresholds: [0; 3],
             frame: 0,
         })
@@ -219,132 +162,83 @@ impl<M: Memory> Ridge<M> {
         background: &[i32],
         zones: &[u8],
     ) {
-        let floor = self.floor();
-        let first = self.frame == 0;
-        let stride = self.stride;
-        self.kept.copy_within(..2 * stride, stride);
-        self.level.copy_within(..2 * stride, stride);
-        self.kept[..stride].fill(0);
-        self.level[..stride].fill(0);
-        if first {
-            for before in self.level[stride..].chunks_exact_mut(stride) {
-                before[PAD..PAD + self.bins].copy_from_slice(background);
+        let (floor, stride) = (self.floor(), self.stride);
+        let (before, older) = (0..stride, stride..2 * stride);
+        let bins = PAD..PAD + self.bins;
+        if self.frame == 0 {
+            for before in self.level.chunks_exact_mut(stride) {
+                before[bins.clone()].copy_from_slice(background);
             }
         }
-        let change = (self.thresholds[0] - self.thresholds[1]).clamp(-3, 3) + 3;
-        let change = if first { 7 } else { change as usize };
-        let (before, older) = (stride..2 * stride, 2 * stride..3 * stride);
+        let change = self.thresholds[0] - self.thresholds[1];
         self.past.look(Known {
             kept: [&self.kept[before.clone()], &self.kept[older.clone()]],
             level: [&self.level[before.clone()], &self.level[older]],
             background,
             zones,
             floor,
-            change,
+            change: (self.frame > 0).then_some(change.clamp(-3, 3)),
         });
-        let mut peaks = Peaks::default();
-        for (level, &ground) in self.level[PAD..].iter_mut().zip(&background[..self.first]) {
-            *level = ground.min(floor);
+        self.here[..PAD].fill(feature(-floor));
+        for (here, &ground) in self.here[PAD..].iter_mut().zip(self.past.ground.iter()) {
+            *here = ground.min(0);
         }
-        for k in self.first..self.bins {
-            let mut kept = row[k];
+        let first = self.first;
+        let under = |n: usize| match first.checked_sub(n) {
+            Some(k) => background[k].min(floor) - floor,
+            None => -floor,
+        };
+        let (mut below, mut peaks) = (Below::new([1, 2].map(under)), Peaks::default());
+        let past = &self.past;
+        let seen = past.contexts[first..].iter().zip(&past.trends[first..]);
+        let features = past.older[first..].iter().zip(&past.ground[first..]);
+        let pixels = row[first..].iter_mut().zip(&background[first..]);
+        let windows = past.before[first + PAD - 2..].windows(5);
+        let bins_seen = seen.zip(features).zip(windows).zip(pixels).zip(first..);
+        for (((((contexts, trends), (&older, &ground)), window), (pixel, &level)), k) in bins_seen {
             coder.enter(Layer::Mask);
-            if self.code_mask(bank, coder, kept != 0, k, floor, &peaks) {
-                kept = self.code_value(bank, coder, kept, k, background[k] - floor, &peaks);
-            } else {
-                kept = 0;
-            }
-            row[k] = kept;
             let i = k + PAD;
-            self.kept[i] = kept;
-            self.level[i] = if kept == 0 {
-                background[k].min(floor)
-            } else {
-                floor + (i32::from(kept) - 1) * self.step + self.step / 2
+            let seen = Seen {
+                contexts,
+                trends,
+                before: window,
+                older,
+                ground,
+                aligned: past.before[(i as i32 - peaks.shift) as usize],
+                harmonic: match peaks.spacing {
+                    0 | 1 => 0,
+                    spacing => self.here[i - spacing],
+                },
             };
-            if kept != 0 {
-                let fresh = self.kept[i - 1] == 0;
-                peaks.note(k, kept, fresh, &self.kept[before.clone()]);
+            let x = level - floor;
+            if !code_mask(bank, coder, *pixel != 0, k, &seen, &below, &peaks) {
+                *pixel = 0;
+                below.push(false, x.min(0), ground.min(0));
+                continue;
             }
+            *pixel = self.code_value(bank, coder, *pixel, k, x, &below, &peaks);
+            let fresh = below.kept & 1 == 0;
+            peaks.note(k, *pixel, fresh, &self.kept[before.clone()]);
+            let level = level_of(*pixel, self.step);
+            self.here[i] = feature(level);
+            below.push(true, level, self.here[i]);
+        }
+        self.kept.copy_within(before.clone(), stride);
+        self.level.copy_within(before, stride);
+        self.kept[PAD + first..][..self.bins - first].copy_from_slice(&row[first..]);
+        let pixels = self.kept[bins.clone()].iter().zip(background);
+        for (level, (&kept, &ground)) in self.level[bins].iter_mut().zip(pixels) {
+            *level = match kept {
+                0 => ground.min(floor),
+                _ => floor + level_of(kept, self.step),
+            };
         }
         self.frame += 1;
     }
 
-    /// Codes whether bin `k` is kept.
-    #[inline]
-    fn code_mask<C: BitCoder>(
-        &self,
-        bank: &mut Bank<'_>,
-        coder: &mut C,
-        keep: bool,
-        k: usize,
-        floor: i32,
-        peaks: &Peaks,
-    ) -> bool {
-        let (i, past) = (k + PAD, &self.past);
-        let place = usize::from(past.places[k]);
-        let first = usize::from(self.frame == 0);
-        // a, b, c: below in this frame; l, u, d: the frame before, here, above and below; ll: two before.
-        let [c, b, a] = run(&self.kept, i - 3).map(flag);
-        let [l, u, d, ll] = [5, 6, 7, 8].map(|bit| place >> bit & 1);
-        let [xb, xa] = run(&self.level, i - 2).map(|level| level - floor);
-        let [xd, xl, xu] = run(&self.level, self.stride + i - 1).map(|level| level - floor);
-        let xll = self.level[2 * self.stride + i] - floor;
-        // The same place of the ridge pattern in the frame before, and one ridge further down.
-        let aligned = (i as i32 - peaks.shift) as usize;
-        let off = (k - peaks.last).min(15);
-        let spacing = peaks.spacing();
-        let harmonic = if spacing > 1 {
-            self.level[i - spacing] - floor
-        } else {
-            0
-        };
-        // Estimates of the level above the threshold.
-        let plane = xa + xl - xd;
-        let blend = (6 * xa + 4 * xl + 3 * xu + 2 * xd + xll) / 16;
-        let fine = ((blend + 160) / 8).clamp(0, 63) as usize;
-        let half = |halves: &[u8], i: usize| usize::from(halves[i]);
-        let (ground, below) = (half(&past.grounds, k), class(xa) / 2);
-        let ab = a << 7 | b << 9;
-        let contexts = [
-            place | a << 4 | b << 9,
-            half(&past.halves, i) | below << 3 | (place & 0x1c0) | b << 9,
-            class(plane) | ground << 4 | l << 8 | ab,
-            off | spacing << 4 | a << 8 | l << 9 | (u | d) << 10,
-            usize::from(past.times[k]) | a << 10,
-            fine | ground << 6 | a << 9 | b << 10,
-            half(&past.fars, k)
-                | half(&past.halves, aligned) << 4
-                | l << 8
-                | c << 9
-                | a << 7
-                | b << 10,
-        ];
-        let [before_dd, before_d, before_l, before_u, before_uu] = run(&past.before, i - 2);
-        let features = [
-            256,
-            before_l,
-            feature(xa),
-            before_u,
-            before_d,
-            past.older[k],
-            past.ground[k],
-            past.before[aligned],
-            feature(harmonic),
-            before_uu,
-            before_dd,
-            feature(xb),
-        ];
-        let sets = [
-            a | l << 1 | u << 2 | d << 3 | ll << 4 | first << 5,
-            (place & 15) | a << 4 | b << 5,
-            off | (spacing / 2) << 4,
-        ];
-        bank.code(coder, &MASK, &contexts, &features, sets, u32::from(keep)) != 0
-    }
-
     /// Codes the value of bin `k`, which is kept: returns value + 1. `ground` is the background above the threshold in
     /// 1/8 dB.
+    #[allow(clippy::too_many_arguments)]
     fn code_value<C: BitCoder>(
         &self,
         bank: &mut Bank<'_>,
@@ -352,23 +246,23 @@ impl<M: Memory> Ridge<M> {
         pixel: u16,
         k: usize,
         ground: i32,
+        below: &Below,
         peaks: &Peaks,
     ) -> u16 {
         let (i, floor, step) = (k + PAD, self.floor(), self.step);
-        let row = |n: usize| n * self.stride..(n + 1) * self.stride;
-        let [kept, kept_before, kept_older] = [0, 1, 2].map(|n| &self.kept[row(n)]);
-        let [level, before, older] = [0, 1, 2].map(|n| &self.level[row(n)]);
-        // Neighbours as above.
-        let [a, b] = [1, 2].map(|n| flag(kept[i - n]));
-        let [d, l, u] = [i - 1, i, i + 1].map(|i| flag(kept_before[i]));
+        let (kept_before, kept_older) = self.kept.split_at(self.stride);
+        let (before, older) = self.level.split_at(self.stride);
+        // Neighbours: a and b below in this frame; l, u, d in the frame before, here, above and below; ll two before.
+        let [a, b] = [below.kept & 1, below.kept >> 1 & 1];
+        let [d, l, u] = run(kept_before, i - 1).map(flag);
         let ll = flag(kept_older[i]);
-        let [xa, xb] = [1, 2].map(|n| level[i - n] - floor);
-        let [xd, xl, xu] = [i - 1, i, i + 1].map(|i| before[i] - floor);
+        let [xa, xb] = below.levels;
+        let [xd, xl, xu] = run(before, i - 1).map(|level| level - floor);
         let xll = older[i] - floor;
         let aligned_at = (i as i32 - peaks.shift) as usize;
         let aligned = before[aligned_at] - floor;
         let on_ridge = flag(kept_before[aligned_at]);
-        let off = (k - peaks.last).min(15);
+        let off = peaks.off(k);
         let time = (2 * xl + xu + xd) / 4;
         let plane = xa + xl - xd;
         coder.enter(Layer::Values);

@@ -37,11 +37,25 @@ pub(crate) struct Waveform<M: Memory> {
     seen: usize,
 }
 
-/// Sixteen classes of a magnitude in 1/16 step (Spec §6.7).
+/// Sixteen classes of a magnitude in 1/16 step (Spec §6.7): how many edges it reaches.
 fn class(x: u32) -> usize {
-    const EDGES: [u32; 15] = [1, 4, 7, 11, 16, 22, 30, 40, 54, 72, 96, 136, 200, 320, 640];
-    EDGES.iter().filter(|&&edge| x >= edge).count()
+    usize::from(CLASSES[(x as usize).min(CLASSES.len() - 1)])
 }
+
+/// The class of every magnitude up to the last edge.
+static CLASSES: [u8; 641] = {
+    const EDGES: [usize; 15] = [1, 4, 7, 11, 16, 22, 30, 40, 54, 72, 96, 136, 200, 320, 640];
+    let mut classes = [0; 641];
+    let (mut x, mut class) = (0, 0);
+    while x < classes.len() {
+        while class < EDGES.len() && x >= EDGES[class] {
+            class += 1;
+        }
+        classes[x] = class as u8;
+        x += 1;
+    }
+    classes
+};
 
 /// `x` by so many 1/8 dB less, or more if `fall` is negative.
 fn attenuated(x: u32, fall: i32) -> u32 {
