@@ -1024,6 +1024,11 @@ def magnitude(x):
     return TENTHS[r] * POWERS[d + 8]
 
 
+def short(x):
+    """§9.2: numbers without their lower 16 bits."""
+    return (np.ascontiguousarray(x, f32).view(np.uint32) & np.uint32(0xFFFF0000)).view(f32)
+
+
 def lapped(h, images):
     """§9.6: the signal of the waveform layer of a channel, whose first sample lies at position -hop."""
     m, count = h.hop, h.coefficients
@@ -1128,7 +1133,7 @@ def integrate(h, hop, dense, held):
 
 def refine(tr, mags, held, x, y, trace):
     """§9.4: fast Griffin-Lim, from the spectra (x, y). `trace` gets the spectra before the first step and after each."""
-    before, start = (x, y), (x, y)
+    before, start = (short(x), short(y)), (x, y)
     trace.append(start)
     for _ in range(7):
         now = tr.spectra(tr.signal(x, y), 0, len(x))
@@ -1139,7 +1144,7 @@ def refine(tr, mags, held, x, y, trace):
         for _ in range(2):
             q = q * (f32(1.5) - f32(0.5) * p * q * q)
         x, y = (np.where(held, a, z * (mags * q)) for z, a in zip((re, im), start))
-        before = now
+        before = short(now[0]), short(now[1])
         trace.append((x, y))
     return x, y
 
@@ -1147,7 +1152,7 @@ def refine(tr, mags, held, x, y, trace):
 def synthesise(h, tr, up, dense, images, low, trace=None):
     """§9: phases as they are integrated, and the signal of a channel from position 0 on, from its dense image. `trace` gets
     the spectra of each step."""
-    mags = magnitude(dense + 2 * h.origin)
+    mags = short(magnitude(dense + 2 * h.origin))
     held, phases = np.zeros(dense.shape, bool), [{} for _ in dense]
     t = 0
     for image in images:

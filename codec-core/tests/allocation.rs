@@ -137,7 +137,7 @@ fn decode<M: Memory>(encoded: &Encoding, model: Option<&Model>, memory: &mut M) 
     let limits = &Limits::default();
     // The symbols may take what they like here.
     let mut symbols = SegmentDecoder::new(header, limits, &mut Heap::new(u64::MAX)).unwrap();
-    let mut decoder = Decoder::new(header, &network, memory).unwrap();
+    let mut decoder: Decoder<M> = Decoder::new(header, &network, memory).unwrap();
     let mut all = Vec::with_capacity(TOTAL);
     let before = asked();
     for body in &encoded.bodies {
@@ -170,7 +170,7 @@ fn a_decoder_takes_what_it_says_and_nothing_after() {
             let block = decode(&encoded, model, &mut Block::new(&mut words));
             assert!(heap == block);
             let less = &mut words[1..];
-            let refused = Decoder::new(&encoded.header, &network, &mut Block::new(less));
+            let refused = Decoder::<_>::new(&encoded.header, &network, &mut Block::new(less));
             assert!(refused.is_err());
             assert!(Decoder::with_limit(&encoded.header, model, needed - 1).is_err());
             let owned =

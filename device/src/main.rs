@@ -67,7 +67,8 @@ fn decode() -> Outcome {
         .ok_or("the block is too small")?;
     let memory = &mut Block::new(words);
     let mut symbols = SegmentDecoder::new(&header, &limits, memory).map_err(|_| "no memory")?;
-    let mut decoder = Decoder::new(&header, &network, memory).map_err(|_| "no memory")?;
+    // One channel: what the built-in stream has.
+    let mut decoder = Decoder::<_, 1>::new(&header, &network, memory).map_err(|_| "no memory")?;
 
     report("bytes of stack to build them", stack::used());
     let held = size_of_val(&symbols) + size_of_val(&decoder);

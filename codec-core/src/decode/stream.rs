@@ -33,11 +33,14 @@ use core::ops::Range;
 /// - otherwise phases that are rebuilt are others: as consistent with one another, but not those of a straight decode.
 ///   The sound is as good (magnitudes of its spectrum within some 35 dB for the same tone), but waveforms must not be
 ///   compared, nor two decodings joined without a crossfade.
+///
+/// `CHANNELS` is the most that it has room for. A decoder of fewer than any stream may have is a smaller struct, with less
+/// stack needed to make it.
 #[derive(Debug)]
-pub struct Decoder<M: Memory = Heap> {
+pub struct Decoder<M: Memory = Heap, const CHANNELS: usize = { MAX_CHANNELS as usize }> {
     header: Header,
     network: Arc<Network>,
-    channels: [Option<Channel<M>>; MAX_CHANNELS as usize],
+    channels: [Option<Channel<M>>; CHANNELS],
     /// Where rows are laid out.
     rows: RowBuffer<M>,
     /// The samples given out last: channels x hop.
@@ -56,8 +59,25 @@ pub struct Decoder<M: Memory = Heap> {
 /// As [`Decoder::new`].
 pub fn memory_required(header: &Header, network: &Arc<Network>) -> Result<u64> {
     let mut count = Count::default();
-    Decoder::take(header, network, &mut count)?;
+    let hop = checked_hop(header, network)?;
+    for _ in 0..header.coded.channels {
+        Channel::new(header, network, hop, &mut count)?;
+    }
+    shared(header, &mut count)?;
     Ok(count.bytes())
+}
+
+/// Samples from one fine frame to the next in a stream that can be decoded.
+fn checked_hop(header: &Header, network: &Arc<Network>) -> Result<usize> {
+    header.validate(&Limits::default())?;
+    completion::synthesis_hop(header, network)
+}
+
+/// What all channels share: where rows are laid out, and the samples given out last.
+fn shared<M: Memory>(header: &Header, memory: &mut M) -> Result<(RowBuffer<M>, M::Of<f32>)> {
+    let rows = RowBuffer::new(header, memory)?;
+    let samples = usize::from(header.coded.channels) * usize::from(header.stft.hop);
+    Ok((rows, memory.take(samples)?))
 }
 
 impl Decoder {
@@ -83,40 +103,39 @@ impl Decoder {
     }
 }
 
-impl<M: Memory> Decoder<M> {
+impl<M: Memory, const CHANNELS: usize> Decoder<M, CHANNELS> {
     /// A decoder for a stream with this header, completed by this [`network`](completion::network).
     ///
     /// # Errors
     /// [`Error::Model`] if the network does not fit the header, [`Error::Settings`] if the header's transform is not
-    /// supported or its frames too dense (Spec §9), [`Error::Format`] if there is not memory enough.
+    /// supported, its frames too dense (Spec §9) or its channels more than `CHANNELS`, [`Error::Format`] if there is not
+    /// memory enough.
     pub fn new(header: &Header, network: &Arc<Network>, memory: &mut M) -> Result<Self> {
-        let mut decoder = Decoder::take(header, network, memory)?;
-        decoder.begin(0);
-        Ok(decoder)
-    }
-
-    /// Takes what a decoder holds.
-    fn take(header: &Header, network: &Arc<Network>, memory: &mut M) -> Result<Self> {
-        header.validate(&Limits::default())?;
-        let hop = completion::synthesis_hop(header, network)?;
-        let mut channels = [const { None }; MAX_CHANNELS as usize];
+        let hop = checked_hop(header, network)?;
+        let mut channels = [const { None }; CHANNELS];
         let count = usize::from(header.coded.channels);
-        for channel in &mut channels[..count] {
+        let room = channels.get_mut(..count).ok_or(Error::Settings {
+            what: "a stream has more channels than the decoder has room for",
+        })?;
+        for channel in room {
             *channel = Some(Channel::new(header, network, hop, memory)?);
         }
-        Ok(Decoder {
+        let (rows, pcm) = shared(header, memory)?;
+        let mut decoder = Decoder {
             header: header.clone(),
             network: Arc::clone(network),
             channels,
-            rows: RowBuffer::new(header, memory)?,
-            pcm: memory.take(count * usize::from(header.stft.hop))?,
+            rows,
+            pcm,
             next: 0,
             ended: false,
             wanted: Wanted {
                 from: u64::from(header.pre_skip),
                 end: header.total_samples.map(|n| header.coded_samples(n)),
             },
-        })
+        };
+        decoder.begin(0);
+        Ok(decoder)
     }
 
     /// Begins with coded frame `start`.
@@ -132,7 +151,7 @@ impl<M: Memory> Decoder<M> {
     /// # Errors
     /// [`Error::Settings`] if the segment is out of order or its channels or frames are not as many as the header says,
     /// [`Error::Format`] if its symbols are not what the header says.
-    pub fn push<'a>(&'a mut self, segment: &'a Segment) -> Result<Sound<'a, M>> {
+    pub fn push<'a>(&'a mut self, segment: &'a Segment) -> Result<Sound<'a, M, CHANNELS>> {
         let frames = segment.frames();
         let alike = segment.channels.iter().all(|image| image.frames == frames);
         let channels = if alike { segment.channels.len() } else { 0 };
@@ -148,7 +167,7 @@ impl<M: Memory> Decoder<M> {
     ///
     /// # Errors
     /// [`Error::Settings`] if the segment is out of order or its channels or frames are not as many as the header says.
-    pub fn push_view<'a>(&'a mut self, segment: SegmentView<'a>) -> Result<Sound<'a, M>> {
+    pub fn push_view<'a>(&'a mut self, segment: SegmentView<'a>) -> Result<Sound<'a, M, CHANNELS>> {
         self.check_place(segment.index(), segment.channels(), segment.frames())?;
         Ok(self.sound(segment.frames(), Source::Rows(segment)))
     }
@@ -158,14 +177,14 @@ impl<M: Memory> Decoder<M> {
     ///
     /// # Errors
     /// [`Error::Settings`] for no frames or more than the header says, or where the last segment has been.
-    pub fn conceal(&mut self, frames: usize) -> Result<Sound<'_, M>> {
+    pub fn conceal(&mut self, frames: usize) -> Result<Sound<'_, M, CHANNELS>> {
         let channels = usize::from(self.header.coded.channels);
         self.check_place(self.next, channels, frames)?;
         Ok(self.sound(frames, Source::Nothing))
     }
 
     /// Ends the stream. The rest of the sound is in what is returned; only [`seek`](Self::seek) leads further.
-    pub fn finish(&mut self) -> Sound<'_, M> {
+    pub fn finish(&mut self) -> Sound<'_, M, CHANNELS> {
         self.ended = true;
         self.channels.iter_mut().flatten().for_each(Channel::end);
         Sound {
@@ -181,7 +200,7 @@ impl<M: Memory> Decoder<M> {
         &'a mut self,
         segment: Option<&'a Segment>,
         frames: Range<usize>,
-    ) -> Sound<'a, M> {
+    ) -> Sound<'a, M, CHANNELS> {
         let source = segment.map_or(Source::Nothing, Source::Images);
         Sound {
             decoder: self,
@@ -206,7 +225,7 @@ impl<M: Memory> Decoder<M> {
     }
 
     /// The sound of a segment whose place has been checked.
-    fn sound<'a>(&'a mut self, frames: usize, source: Source<'a>) -> Sound<'a, M> {
+    fn sound<'a>(&'a mut self, frames: usize, source: Source<'a>) -> Sound<'a, M, CHANNELS> {
         self.next = self.next.saturating_add(1);
         self.ended = frames < usize::from(self.header.segment_frames);
         Sound {
@@ -275,14 +294,14 @@ enum Source<'a> {
 /// The sound that a segment, or the end of the stream, brings forth. What is not asked for is decoded all the same, and
 /// lost.
 #[derive(Debug)]
-pub struct Sound<'a, M: Memory> {
-    decoder: &'a mut Decoder<M>,
+pub struct Sound<'a, M: Memory, const CHANNELS: usize = { MAX_CHANNELS as usize }> {
+    decoder: &'a mut Decoder<M, CHANNELS>,
     source: Source<'a>,
     /// The frames of the segment that have not gone in.
     frames: Range<usize>,
 }
 
-impl<M: Memory> Sound<'_, M> {
+impl<M: Memory, const CHANNELS: usize> Sound<'_, M, CHANNELS> {
     /// The next samples, at most one coded hop a channel and never none; nothing once more symbols are needed.
     pub fn advance(&mut self) -> Option<Pcm<'_>> {
         loop {
@@ -344,7 +363,7 @@ impl<M: Memory> Sound<'_, M> {
     }
 }
 
-impl<M: Memory> Drop for Sound<'_, M> {
+impl<M: Memory, const CHANNELS: usize> Drop for Sound<'_, M, CHANNELS> {
     fn drop(&mut self) {
         while self.advance().is_some() {}
     }

@@ -33,10 +33,21 @@ impl<N: Number> Graph<N> {
             }
             _ => Some(None),
         });
-        Graph {
-            plan: Plan::new(graph, shapes, after),
-            filters: numbers.collect(),
+        let filters: Vec<Option<(Filter, N::Weights)>> = numbers.collect();
+        let mut plan = Plan::new(graph, shapes, after);
+        for (step, filter) in plan.steps.iter().zip(&filters) {
+            let filter = filter.as_ref().map(|(filter, _)| filter);
+            let Some(filter) = filter.filter(|filter| filter.rows) else {
+                continue;
+            };
+            for &slot in step.inputs.iter().flat_map(|input| &input.slots) {
+                let margins = &mut plan.slots[slot].margins;
+                for (margin, needed) in margins.iter_mut().zip(filter.margins()) {
+                    *margin = needed.max(*margin);
+                }
+            }
         }
+        Graph { plan, filters }
     }
 }
 
@@ -61,10 +72,10 @@ impl<N: Number, M: Memory> Store<N, M> {
         frame: u64,
     ) -> (Kept<'a, N>, Writing<'a, N>) {
         let slot = &slots[at];
-        let width = slot.bins(self.bins);
+        let (width, pitch) = (slot.bins(self.bins), slot.pitch(self.bins));
         let row = (frame % slot.rows as u64) as usize;
         let [numbers, marks] = self.places[at].map(|place| place as usize);
-        let len = slot.channels * width;
+        let len = slot.channels * pitch;
         let (others, numbers) = Split::new(&mut self.numbers, numbers + row * len, len);
         let len = if slot.sparse { width } else { 0 };
         let (other_marks, marks) = Split::new(&mut self.marks, marks + row * len, len);
@@ -76,11 +87,15 @@ impl<N: Number, M: Memory> Store<N, M> {
             numbers: others,
             marks: other_marks,
         };
-        let out = Writing {
+        let mut out = Writing {
             numbers,
             marks,
             width,
+            margin: slot.margins[0],
+            pitch,
         };
+        // Others may have written where this slot is.
+        out.clear_margins();
         (kept, out)
     }
 }
@@ -113,8 +128,13 @@ impl<N: Number, M: Memory> Run<N, M> {
         for (step, filter) in plan.steps.iter().zip(&graph.filters) {
             if let (Op::Convolution(op), Some((filter, _))) = (&step.op, filter) {
                 let slot = &plan.slots[step.slot];
+                let input = step.inputs[0].slots.first().map(|&slot| &plan.slots[slot]);
                 let lines = filter.lines.div_ceil(N::LINES);
-                cells = cells.max(lines * filter.pitch(slot.bins(bins)));
+                cells = cells.max(match (filter.rows, input) {
+                    // A row of zeros.
+                    (true, Some(input)) => input.pitch(bins),
+                    _ => lines * filter.pitch(slot.bins(bins)),
+                });
                 if op.kind == ConvolutionKind::Sparse {
                     let width = step.inputs[0]
                         .slots
@@ -173,8 +193,11 @@ impl<N: Number, M: Memory> Run<N, M> {
     pub fn push(&mut self, graph: &Graph<N>, mut fill: impl FnMut(usize, &mut [N], &mut [u8])) {
         for plane in 0..graph.plan.planes.len() {
             let frame = self.store.frames;
-            let (_, out) = self.store.writing(&graph.plan.slots, plane, frame);
-            fill(plane, out.numbers, out.marks);
+            let (_, mut out) = self.store.writing(&graph.plan.slots, plane, frame);
+            let marks = core::mem::take(&mut out.marks);
+            if let Some((_, row)) = out.rows().next() {
+                fill(plane, row, marks);
+            };
         }
         self.store.frames += 1;
         self.arrived = self.store.frames;
@@ -209,9 +232,10 @@ impl<N: Number, M: Memory> Run<N, M> {
         let plan = &graph.plan;
         let (at, channel) = plan.output.channels[channel];
         let slot = &plan.slots[at];
-        let width = slot.bins(self.store.bins);
+        let (width, pitch) = (slot.bins(self.store.bins), slot.pitch(self.store.bins));
         let row = (frame % slot.rows as u64) as usize * slot.channels + channel;
-        &self.store.numbers[self.store.places[at][0] as usize + row * width..][..width]
+        let start = self.store.places[at][0] as usize + row * pitch + slot.margins[0];
+        &self.store.numbers[start..][..width]
     }
 
     /// Computes what can be computed of the frames that have arrived.

@@ -17,6 +17,8 @@ pub(super) struct Slot {
     pub rows: usize,
     /// Its place in memory, perhaps shared.
     pub home: usize,
+    /// Zeros before and behind each row, where kernels read beyond it.
+    pub margins: [usize; 2],
 }
 
 impl Slot {
@@ -27,6 +29,7 @@ impl Slot {
             sparse: shape.sparse,
             rows: 1,
             home: 0,
+            margins: [0; 2],
         }
     }
 
@@ -35,9 +38,14 @@ impl Slot {
         Grid::points(self.grid.bins, bins)
     }
 
+    /// Numbers from one row to the next.
+    pub fn pitch(&self, bins: usize) -> usize {
+        self.margins[0] + self.bins(bins) + self.margins[1]
+    }
+
     /// Numbers kept.
     pub fn numbers(&self, bins: usize) -> usize {
-        self.rows * self.channels * self.bins(bins)
+        self.rows * self.channels * self.pitch(bins)
     }
 
     /// Marks of pixels kept.
@@ -157,12 +165,18 @@ impl<'a, N: Number> Kept<'a, N> {
     }
 
     /// One frame of one channel.
-    pub fn row(&self, (at, channel): (usize, usize), frame: u64) -> &'a [N] {
+    pub fn row(&self, from: (usize, usize), frame: u64) -> &'a [N] {
+        let slot = &self.slots[from.0];
+        &self.row_with_margins(from, frame)[slot.margins[0]..][..slot.bins(self.bins)]
+    }
+
+    /// The same with the zeros around it.
+    pub fn row_with_margins(&self, (at, channel): (usize, usize), frame: u64) -> &'a [N] {
         let slot = &self.slots[at];
-        let width = slot.bins(self.bins);
+        let pitch = slot.pitch(self.bins);
         let row = (frame % slot.rows as u64) as usize * slot.channels + channel;
-        let start = self.places[at][0] as usize + row * width;
-        self.numbers.get(start, width)
+        let start = self.places[at][0] as usize + row * pitch;
+        self.numbers.get(start, pitch)
     }
 
     /// Which pixels of a frame are observed in this slot; `None` if all are.

@@ -1,11 +1,11 @@
 //! Kernels in wide registers, with the same bits as in narrow ones.
 //!
 //! A [`Kernel`] is safe code whose loops a compiler turns into vector instructions: eight numbers side by side, each of
-//! which is computed as it would be alone. [`run`] runs it compiled for AVX2 where the processor has that, and for the
-//! target's own registers elsewhere. Nothing is written twice, and FMA stays disabled.
+//! which is computed as it would be alone. [`run`] runs it compiled for AVX-512 or AVX2 where the processor has that, and for
+//! the target's own registers elsewhere. Nothing is written twice, and FMA stays disabled.
 
 #[cfg(target_arch = "x86_64")]
-mod avx2;
+mod x86;
 
 /// Numbers side by side.
 pub const LANES: usize = 8;
@@ -23,10 +23,8 @@ pub trait Kernel {
 /// Runs a kernel in the widest registers there are.
 pub fn run<K: Kernel>(kernel: K) -> K::Output {
     #[cfg(target_arch = "x86_64")]
-    let kernel = match avx2::run_if_available(kernel) {
-        Ok(output) => return output,
-        Err(kernel) => kernel,
-    };
+    return x86::run(kernel);
+    #[cfg(not(target_arch = "x86_64"))]
     kernel.run()
 }
 
@@ -38,8 +36,8 @@ pub trait PairKernel {
 
 /// [`LANES`] sums of products of whole numbers, each of which has 32 bits and wraps around.
 pub trait Pairs: Copy {
-    /// Whether twelve of them fit in registers; otherwise four do.
-    const WIDE: bool;
+    /// How many of them there are registers for.
+    const REGISTERS: usize;
     /// All sums zero.
     const ZERO: Self;
 
@@ -49,10 +47,30 @@ pub trait Pairs: Copy {
 
     /// The sums.
     fn numbers(self) -> [i32; LANES];
+
+    /// `(sum + add) >> shift` of each, as near as 16 bits come.
+    #[inline(always)]
+    fn scaled(self, add: i32, shift: u8) -> [i16; LANES] {
+        self.numbers().map(|sum| scaled(sum, add, shift))
+    }
+
+    /// The same of two, taken in turns.
+    #[inline(always)]
+    fn interleaved(self, odd: Self, add: i32, shift: u8) -> [i16; 2 * LANES] {
+        let (even, odd) = (self.scaled(add, shift), odd.scaled(add, shift));
+        core::array::from_fn(|i| if i % 2 == 0 { even[i / 2] } else { odd[i / 2] })
+    }
+}
+
+/// `(sum + add) >> shift`, as near as 16 bits come.
+#[inline(always)]
+fn scaled(sum: i32, add: i32, shift: u8) -> i16 {
+    let y = sum.wrapping_add(add) >> shift;
+    y.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16
 }
 
 impl Pairs for [i32; LANES] {
-    const WIDE: bool = false;
+    const REGISTERS: usize = 8;
     const ZERO: Self = [0; LANES];
 
     #[inline(always)]
@@ -76,7 +94,7 @@ impl Pairs for [i32; LANES] {
 /// Runs such a kernel with the widest sums there are.
 pub fn run_pairs<K: PairKernel>(kernel: K) {
     #[cfg(target_arch = "x86_64")]
-    avx2::run_pairs(kernel);
+    x86::run_pairs(kernel);
     #[cfg(not(target_arch = "x86_64"))]
     kernel.run::<[i32; LANES]>();
 }
@@ -86,7 +104,7 @@ pub fn run_pairs<K: PairKernel>(kernel: K) {
 #[allow(dead_code)]
 pub(crate) fn is_wide() -> bool {
     #[cfg(target_arch = "x86_64")]
-    return avx2::available();
+    return x86::Level::found() > x86::Level::Sse2;
     #[cfg(not(target_arch = "x86_64"))]
     false
 }

@@ -192,17 +192,23 @@ pub(crate) fn transform(x: &mut [Pair], turns: &[[f32; 2]]) {
     while 4 * size <= half {
         let step = half / (2 * size);
         for block in x.chunks_exact_mut(4 * size) {
-            for k in 0..size {
-                let first = turns[2 * k * step];
-                let (a, b) = (block[k], turned(&block[k + size], first));
-                let (c, d) = (block[k + 2 * size], turned(&block[k + 3 * size], first));
-                let even = turned(&sum(&c, &d), turns[k * step]);
-                let odd = turned(&difference(&c, &d), turns[(k + size) * step]);
+            let (low, high) = block.split_at_mut(2 * size);
+            let (p, q) = low.split_at_mut(size);
+            let (r, s) = high.split_at_mut(size);
+            let first = turns.iter().step_by(2 * step);
+            let even = turns.iter().step_by(step);
+            let odd = turns[size * step..].iter().step_by(step);
+            let four = p.iter_mut().zip(q).zip(r.iter_mut().zip(s));
+            for (((p, q), (r, s)), ((&first, &even), &odd)) in four.zip(first.zip(even).zip(odd)) {
+                let (a, b) = (*p, turned(q, first));
+                let (c, d) = (*r, turned(s, first));
+                let even = turned(&sum(&c, &d), even);
+                let odd = turned(&difference(&c, &d), odd);
                 let (a, b) = (sum(&a, &b), difference(&a, &b));
-                block[k] = sum(&a, &even);
-                block[k + 2 * size] = difference(&a, &even);
-                block[k + size] = sum(&b, &odd);
-                block[k + 3 * size] = difference(&b, &odd);
+                *p = sum(&a, &even);
+                *r = difference(&a, &even);
+                *q = sum(&b, &odd);
+                *s = difference(&b, &odd);
             }
         }
         size *= 4;

@@ -37,10 +37,10 @@ pub(super) struct Refinement<M: Memory> {
     /// Numbers on their way back to samples.
     packed: M::Of<Pair>,
     signals: Signals<M>,
-    /// Delay lines, a row for each frame of the lag: what the steps projected last, magnitudes, covered bins, stored
-    /// phases (index + 1, or 0; empty where none are ever stored).
-    before: M::Of<Pair>,
-    magnitudes: M::Of<Lanes>,
+    /// Delay lines, a row for each frame of the lag: what the steps projected last and magnitudes, half of whose bits are
+    /// enough (Spec §9.4), covered bins, stored phases (index + 1, or 0; empty where none are ever stored).
+    before: M::Of<[Upper; 2]>,
+    magnitudes: M::Of<Upper>,
     low: M::Of<Pair>,
     stored: M::Of<[u16; LANES]>,
     /// The row that is next.
@@ -84,8 +84,8 @@ impl<M: Memory> Refinement<M> {
         self.transform.reset(circle);
         self.signals.reset(&self.stft);
         let silent = [0.0; LANES];
-        self.before.fill([silent; 2]);
-        self.magnitudes.fill(silent);
+        self.before.fill([[0; LANES]; 2]);
+        self.magnitudes.fill([0; LANES]);
         self.low.fill([silent; 2]);
         self.stored.fill([0; LANES]);
         self.row = 0;
@@ -164,18 +164,18 @@ impl<M: Memory> Kernel for Tick<'_, M> {
 #[inline(always)]
 fn enter(
     entry: Option<&Entry<'_>>,
-    magnitudes: &mut [Lanes],
+    magnitudes: &mut [Upper],
     low: &mut [Pair],
     stored: &mut [[u16; LANES]],
 ) {
     let Some(entry) = entry else {
-        magnitudes.iter_mut().for_each(|m| m[ENTRY] = 0.0);
+        magnitudes.iter_mut().for_each(|m| m[ENTRY] = 0);
         low.iter_mut()
             .for_each(|z| (z[0][ENTRY], z[1][ENTRY]) = (0.0, 0.0));
         return;
     };
     for (m, &value) in magnitudes.iter_mut().zip(entry.magnitudes) {
-        m[ENTRY] = value;
+        m[ENTRY] = upper(value);
     }
     for (z, value) in low.iter_mut().zip(entry.spectrum) {
         (z[0][ENTRY], z[1][ENTRY]) = (value[0], value[1]);
@@ -187,9 +187,13 @@ fn enter(
 
 /// One bin of all steps: what the signal's spectrum becomes.
 #[inline(always)]
-fn project(y: Pair, before: &mut Pair, magnitudes: &mut Lanes) -> Pair {
-    let last = [moved_on(&before[0]), moved_on(&before[1])];
-    let magnitude = moved_on(magnitudes);
+fn project(y: Pair, before: &mut [Upper; 2], magnitudes: &mut Upper) -> Pair {
+    let last = [
+        numbers(&moved_on(&before[0])),
+        numbers(&moved_on(&before[1])),
+    ];
+    *magnitudes = moved_on(magnitudes);
+    let magnitude = numbers(magnitudes);
     let mut out = [[0.0; LANES]; 2];
     for l in 0..LANES {
         let re = y[0][l] + MOMENTUM * (y[0][l] - last[0][l]);
@@ -198,9 +202,35 @@ fn project(y: Pair, before: &mut Pair, magnitudes: &mut Lanes) -> Pair {
         out[0][l] = re * scale;
         out[1][l] = im * scale;
     }
-    *before = y;
-    *magnitudes = magnitude;
+    for (before, y) in before.iter_mut().zip(&y) {
+        for l in 0..LANES {
+            before[l] = upper(y[l]);
+        }
+    }
     out
+}
+
+/// The upper bits of one number of each lane: sign, exponent and seven bits behind the point.
+type Upper = [u16; LANES];
+
+#[inline(always)]
+fn upper(x: f32) -> u16 {
+    (x.to_bits() >> 16) as u16
+}
+
+/// What only upper bits are left of.
+#[inline(always)]
+fn number(bits: u16) -> f32 {
+    f32::from_bits(u32::from(bits) << 16)
+}
+
+#[inline(always)]
+fn numbers(upper: &Upper) -> Lanes {
+    let mut all = [0.0; LANES];
+    for l in 0..LANES {
+        all[l] = number(upper[l]);
+    }
+    all
 }
 
 /// `1 / sqrt(x)` to 5e-6 of it, at most some 1e19 (Spec §9.4).
@@ -218,8 +248,8 @@ const MOST: f32 = 3e38;
 
 /// Every lane's number handed to the next lane, the last one's to the first.
 #[inline(always)]
-fn moved_on(x: &Lanes) -> Lanes {
-    let mut y = [0.0; LANES];
+fn moved_on<T: Copy>(x: &[T; LANES]) -> [T; LANES] {
+    let mut y = *x;
     for l in 0..LANES {
         y[l] = x[(l + LANES - 1) % LANES];
     }
@@ -232,7 +262,7 @@ fn hold<M: Memory>(
     spectra: &mut [Pair],
     low: &mut [Pair],
     stored: &mut [[u16; LANES]],
-    magnitudes: &[Lanes],
+    magnitudes: &[Upper],
     circle: &Circle<M>,
     bits: u8,
 ) {
@@ -240,7 +270,7 @@ fn hold<M: Memory>(
         indices.rotate_right(1);
         for l in (0..LANES).filter(|&l| indices[l] > 0) {
             let [re, im] = circle.unit(stored_turn(indices[l], bits));
-            let magnitude = magnitudes[k][l];
+            let magnitude = number(magnitudes[k][l]);
             (spectra[k][0][l], spectra[k][1][l]) = (magnitude * re, magnitude * im);
         }
     }
@@ -252,7 +282,7 @@ fn hold<M: Memory>(
 
 /// The first lane has no step behind it, but the integrated spectrum.
 #[inline(always)]
-fn begin(entry: Option<&Entry<'_>>, spectra: &mut [Pair], before: &mut [Pair]) {
+fn begin(entry: Option<&Entry<'_>>, spectra: &mut [Pair], before: &mut [[Upper; 2]]) {
     let Some(entry) = entry else {
         spectra
             .iter_mut()
@@ -261,6 +291,6 @@ fn begin(entry: Option<&Entry<'_>>, spectra: &mut [Pair], before: &mut [Pair]) {
     };
     for ((z, before), value) in spectra.iter_mut().zip(before).zip(entry.spectrum) {
         (z[0][0], z[1][0]) = (value[0], value[1]);
-        (before[0][0], before[1][0]) = (value[0], value[1]);
+        (before[0][0], before[1][0]) = (upper(value[0]), upper(value[1]));
     }
 }

@@ -1,5 +1,6 @@
 //! The pipeline against the specification's mathematics, worked out frame by frame and step by step over a whole clip.
 
+use super::magnitude::short;
 use super::*;
 use crate::transform::stft::{fill_window, level, Transform};
 use alloc::collections::BinaryHeap;
@@ -312,7 +313,13 @@ impl Reference {
             );
             integration.finish();
         }
+        let shortened = |spectra: &mut Vec<[f32; 2]>| {
+            for z in spectra.iter_mut() {
+                *z = z.map(short);
+            }
+        };
         let mut before = spectra.clone();
+        before.iter_mut().for_each(shortened);
         for _ in 0..steps {
             let signal = self.signal(&spectra);
             for t in 0..frames {
@@ -330,6 +337,7 @@ impl Reference {
                     spectra[t][k] = held(t, k).unwrap_or(z.map(|x| x * scale));
                 }
                 before[t] = y;
+                shortened(&mut before[t]);
             }
         }
         self.signal(&spectra)

@@ -13,8 +13,8 @@ pub(super) mod whole;
 
 use codec_format::model::op::{Convolution, ConvolutionKind, Numbers};
 
-/// Bins that are laid side by side where there are many lines.
-const TILE: usize = 96;
+/// Cells of a tile that stay close to the processor.
+const TILE: usize = 8192;
 
 /// Bins computed side by side.
 pub(super) const LANES: usize = 8;
@@ -43,10 +43,13 @@ pub(super) struct Filter {
     /// Inputs and outputs of a group.
     pub inputs: usize,
     pub outputs: usize,
-    /// Whether lines are laid as they are, not in pairs, because neighbouring bins are the pairs: depthwise convolutions of
-    /// whole numbers.
+    /// Whether lines are read where they are, because neighbouring bins are the pairs: depthwise convolutions of whole
+    /// numbers.
     pub rows: bool,
 }
+
+/// Most frames of a kernel that is read where its input lies.
+pub(super) const MOST_ROWS: usize = 16;
 
 impl Filter {
     pub fn of(op: &Convolution) -> Self {
@@ -61,7 +64,7 @@ impl Filter {
             step: usize::from(op.dilation.bins),
             inputs,
             outputs: op.group_outputs(),
-            rows: whole && dense && inputs == 1 && op.group_outputs() == 1,
+            rows: whole && dense && inputs == 1 && op.group_outputs() == 1 && frames <= MOST_ROWS,
         }
     }
 
@@ -70,20 +73,22 @@ impl Filter {
         (self.taps - 1) * self.step
     }
 
-    /// Bins of a tile.
+    /// Bins of a tile, a multiple of what kernels compute side by side.
     pub fn tile(&self) -> usize {
         // Few lines may be long.
-        if self.rows {
-            8 * TILE
-        } else {
-            TILE
-        }
+        (TILE / self.lines.max(1)).clamp(32, 768) / 32 * 32
     }
 
     /// Cells from one line of a tile to the next, where the grid has `bins`.
     pub fn pitch(&self, bins: usize) -> usize {
-        // Kernels read whole registers, 16 or 24 bins at a time, and pairs of taps.
-        bins.min(self.tile()).next_multiple_of(6 * LANES) + self.span() + 1
+        // Kernels read whole registers.
+        bins.min(self.tile()).next_multiple_of(4 * LANES) + self.span()
+    }
+
+    /// Zeros before and behind a line that is read where it is.
+    pub fn margins(&self) -> [usize; 2] {
+        // Kernels read up to two registers beyond the last bin but one, and pairs of taps.
+        [self.taps / 2, 2 * LANES + self.taps]
     }
 }
 
@@ -106,12 +111,14 @@ pub(super) struct Job<'a, N: super::number::Number> {
     /// The lines, `pitch` cells each.
     pub tile: &'a [N::Cell],
     pub pitch: usize,
+    /// Instead, lines where they lie, from the first number that the first output reads on.
+    pub rows: &'a [&'a [N]],
     /// Bins to write: from `bin` on, `count` of them.
     pub bin: usize,
     pub count: usize,
     /// Observed pixels in the window of each of these bins, and how many it has, if the convolution is sparse.
     pub seen: Option<(&'a [u16], u16)>,
-    /// The frame of the output: a row of `width` bins for each channel.
+    /// The frame of the output: a row of bins for each channel, as far apart as this.
     pub out: &'a mut [N],
-    pub width: usize,
+    pub apart: usize,
 }

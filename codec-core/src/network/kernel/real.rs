@@ -101,7 +101,7 @@ fn sum<const O: usize>(job: &mut Job<'_, f32>, weights: &[f32], bias: &[f32], ou
         }
         let count = LANES.min(job.count - from);
         for o in 0..O {
-            let out = &mut job.out[(output + o) * job.width + job.bin + from..][..count];
+            let out = &mut job.out[(output + o) * job.apart + job.bin + from..][..count];
             for (l, y) in out.iter_mut().enumerate() {
                 let factor = match job.seen {
                     None => 1.0,

@@ -109,11 +109,12 @@ impl simd::PairKernel for Convolve<'_> {
             let output = job.group * outputs + first;
             let finish = &weights.outputs[output..][..block];
             // As many sums as registers hold beside what is added.
-            match (block, P::WIDE) {
-                (BLOCK, true) => sum::<P, BLOCK, 3>(&mut job, here, finish, output),
-                (BLOCK, false) => sum::<P, BLOCK, 1>(&mut job, here, finish, output),
-                (_, true) => sum::<P, 1, 3>(&mut job, here, finish, output),
-                (_, false) => sum::<P, 1, 1>(&mut job, here, finish, output),
+            match (block, P::REGISTERS) {
+                (BLOCK, 32..) => sum::<P, BLOCK, 4>(&mut job, here, finish, output),
+                (BLOCK, 16..) => sum::<P, BLOCK, 2>(&mut job, here, finish, output),
+                (BLOCK, _) => sum::<P, BLOCK, 1>(&mut job, here, finish, output),
+                (_, 16..) => sum::<P, 1, 2>(&mut job, here, finish, output),
+                (_, _) => sum::<P, 1, 1>(&mut job, here, finish, output),
             }
             first += block;
         }
@@ -131,10 +132,11 @@ fn sum<P: Pairs, const O: usize, const V: usize>(
     let Filter { taps, step, .. } = *job.filter;
     for from in (0..job.count).step_by(V * LANES) {
         let mut sums = [[P::ZERO; V]; O];
-        let mut weights = weights.chunks_exact(O);
-        for line in job.tile.chunks_exact(job.pitch) {
-            for (tap, w) in (0..taps).zip(&mut weights) {
-                let x = &line[from + tap * step..][..V * LANES];
+        let lines = job.tile.chunks_exact(job.pitch);
+        for (line, weights) in lines.zip(weights.chunks_exact(taps * O)) {
+            let line = &line[from..][..V * LANES + (taps - 1) * step];
+            let inputs = line.windows(V * LANES).step_by(step);
+            for (x, w) in inputs.zip(weights.chunks_exact(O)) {
                 for v in 0..V {
                     if let Some(x) = x[v * LANES..].first_chunk() {
                         for o in 0..O {
@@ -144,26 +146,39 @@ fn sum<P: Pairs, const O: usize, const V: usize>(
                 }
             }
         }
-        // Numbers apart, so that the sums themselves never leave their registers.
-        let mut all = [[[0; LANES]; V]; O];
-        for o in 0..O {
-            for v in 0..V {
-                all[o][v] = sums[o][v].numbers();
-            }
-        }
         let count = (V * LANES).min(job.count - from);
-        for o in 0..O {
-            let out = &mut job.out[(output + o) * job.width + job.bin + from..][..count];
-            for (v, out) in out.chunks_mut(LANES).enumerate() {
-                let sums = &all[o][v];
-                match job.seen {
-                    None => plain(sums, finish[o], out),
-                    Some((counts, area)) => {
-                        let counts = &counts[from + v * LANES..][..out.len()];
-                        sparse(sums, finish[o], counts, area, out);
+        let mut finished = [[[0; LANES]; V]; O];
+        // Numbers apart, so that the sums themselves never leave their registers.
+        match job.seen {
+            None => {
+                for o in 0..O {
+                    for v in 0..V {
+                        finished[o][v] = sums[o][v].scaled(finish[o].add(), finish[o].shift);
                     }
                 }
             }
+            Some((counts, area)) => {
+                let mut all = [[[0; LANES]; V]; O];
+                for o in 0..O {
+                    for v in 0..V {
+                        all[o][v] = sums[o][v].numbers();
+                    }
+                }
+                let counts = &counts[from..][..count];
+                for (v, counts) in counts.chunks(LANES).enumerate() {
+                    let mut factors = [0; LANES];
+                    for (factor, &count) in factors.iter_mut().zip(counts) {
+                        *factor = reciprocal(count, area);
+                    }
+                    for o in 0..O {
+                        finished[o][v] = sparse(&all[o][v], finish[o], &factors);
+                    }
+                }
+            }
+        }
+        for (o, finished) in finished.iter().enumerate() {
+            let out = &mut job.out[(output + o) * job.apart + job.bin + from..][..count];
+            store::<LANES>(finished.as_flattened(), out);
         }
     }
 }
@@ -174,79 +189,89 @@ fn depthwise<P: Pairs>(job: &mut Job<'_, i16>, weights: &Weights) {
     let each = job.filter.lines * job.filter.taps.div_ceil(2);
     let data = &weights.data[job.group * each..][..each];
     let finish = weights.outputs[job.group];
+    // Seven bins are usual.
+    let usual = job.filter.taps.div_ceil(2) == SEVEN;
     let mut from = 0;
     while from < job.count {
-        from += if job.count - from > 2 * LANES && P::WIDE {
-            neighbours::<P, 2>(job, data, finish, from)
-        } else {
-            neighbours::<P, 1>(job, data, finish, from)
+        let left = job.count - from;
+        from += match (P::REGISTERS > 8 && left > 2 * LANES, usual) {
+            (true, true) => seven::<P, 2, { 4 * LANES + 7 }>(job, data, finish, from),
+            (false, true) => seven::<P, 1, { 2 * LANES + 7 }>(job, data, finish, from),
+            (_, false) => neighbours::<P>(job, data, finish, from),
         };
     }
 }
 
-/// `V` times twice [`LANES`] bins of it. Two neighbouring numbers are a pair for two taps of the bins with even numbers; one
-/// further on they are one for those with odd numbers.
+/// Pairs of taps of a kernel of seven bins.
+const SEVEN: usize = 4;
+
+/// `V` times twice [`LANES`] bins of a depthwise convolution over seven bins, which reads `N` of a row. Two neighbouring
+/// numbers are a pair for two taps of the bins with even numbers; one further on they are one for those with odd numbers.
 #[inline(always)]
-fn neighbours<P: Pairs, const V: usize>(
+fn seven<P: Pairs, const V: usize, const N: usize>(
     job: &mut Job<'_, i16>,
     weights: &[[i16; 2]],
     finish: Output,
     from: usize,
 ) -> usize {
-    let rows: &[i16] = bytemuck::cast_slice(job.tile);
-    let taps = job.filter.taps.div_ceil(2);
     let (mut even, mut odd) = ([P::ZERO; V], [P::ZERO; V]);
-    let rows = rows.chunks_exact(job.pitch).take(job.filter.lines);
-    for (row, weights) in rows.zip(weights.chunks_exact(taps)) {
-        let row = &row[from..][..2 * taps - 1 + V * 2 * LANES];
-        // Seven bins are usual.
-        if let (Ok(weights), true) = (
-            <&[[i16; 2]; 4]>::try_from(weights),
-            row.len() >= 7 + V * 2 * LANES,
-        ) {
-            for tap in 0..4 {
-                add(
-                    &row[2 * tap..2 * tap + V * 2 * LANES + 1],
-                    weights[tap],
-                    &mut even,
-                    &mut odd,
-                );
-            }
-        } else {
-            for (tap, &w) in weights.iter().enumerate() {
-                add(
-                    &row[2 * tap..2 * tap + V * 2 * LANES + 1],
-                    w,
-                    &mut even,
-                    &mut odd,
-                );
+    for (row, weights) in job.rows.iter().zip(weights.chunks_exact(SEVEN)) {
+        let Some(row) = row.get(from..).and_then(|row| row.first_chunk::<N>()) else {
+            continue;
+        };
+        for (tap, &w) in weights.iter().enumerate() {
+            for v in 0..V {
+                let at = 2 * tap + v * 2 * LANES;
+                if let (Some(here), Some(next)) =
+                    (row[at..].first_chunk(), row[at + 1..].first_chunk())
+                {
+                    even[v] = even[v].plus(pairs(here), w);
+                    odd[v] = odd[v].plus(pairs(next), w);
+                }
             }
         }
     }
-    let count = (V * 2 * LANES).min(job.count - from);
-    let out = &mut job.out[job.group * job.width + job.bin + from..][..count];
-    for ((even, odd), out) in even.iter().zip(&odd).zip(out.chunks_mut(2 * LANES)) {
-        let (even, odd) = (even.numbers(), odd.numbers());
-        let mut all = [0; 2 * LANES];
-        for l in 0..LANES {
-            all[2 * l] = finish.plain(even[l]);
-            all[2 * l + 1] = finish.plain(odd[l]);
-        }
-        store(&all, out);
-    }
-    V * 2 * LANES
+    finish_neighbours(job, from, &even, &odd, finish)
 }
 
-/// Adds two taps to the sums of `2 V` [`LANES`] bins.
+/// Twice [`LANES`] bins of any depthwise convolution.
 #[inline(always)]
-fn add<P: Pairs, const V: usize>(x: &[i16], w: [i16; 2], even: &mut [P; V], odd: &mut [P; V]) {
-    for v in 0..V {
-        let x = &x[v * 2 * LANES..];
-        if let (Some(here), Some(next)) = (x.first_chunk(), x[1..].first_chunk()) {
-            even[v] = even[v].plus(pairs(here), w);
-            odd[v] = odd[v].plus(pairs(next), w);
+fn neighbours<P: Pairs>(
+    job: &mut Job<'_, i16>,
+    weights: &[[i16; 2]],
+    finish: Output,
+    from: usize,
+) -> usize {
+    let taps = job.filter.taps.div_ceil(2);
+    let (mut even, mut odd) = (P::ZERO, P::ZERO);
+    for (row, weights) in job.rows.iter().zip(weights.chunks_exact(taps)) {
+        for (tap, &w) in weights.iter().enumerate() {
+            let x = &row[from + 2 * tap..][..2 * LANES + 1];
+            if let (Some(here), Some(next)) = (x.first_chunk(), x[1..].first_chunk()) {
+                even = even.plus(pairs(here), w);
+                odd = odd.plus(pairs(next), w);
+            }
         }
     }
+    finish_neighbours(job, from, &[even], &[odd], finish)
+}
+
+/// Writes the sums of a depthwise convolution; gives how many there are.
+#[inline(always)]
+fn finish_neighbours<P: Pairs, const V: usize>(
+    job: &mut Job<'_, i16>,
+    from: usize,
+    even: &[P; V],
+    odd: &[P; V],
+    finish: Output,
+) -> usize {
+    let count = (V * 2 * LANES).min(job.count - from);
+    let out = &mut job.out[job.group * job.apart + job.bin + from..][..count];
+    for ((even, &odd), out) in even.iter().zip(odd).zip(out.chunks_mut(2 * LANES)) {
+        let all = even.interleaved(odd, finish.add(), finish.shift);
+        store::<{ 2 * LANES }>(&all, out);
+    }
+    V * 2 * LANES
 }
 
 /// Numbers as pairs of neighbours.
@@ -256,42 +281,37 @@ fn pairs(x: &[i16; 2 * LANES]) -> &[[i16; 2]; LANES] {
 }
 
 impl Output {
+    /// What is added to a sum before it is shifted.
     #[inline(always)]
-    fn plain(self, sum: i32) -> i16 {
-        let half = (1 << self.shift) >> 1;
-        // Neither addition overflows: every model is checked for it.
-        let y = sum.wrapping_add(self.bias).wrapping_add(half) >> self.shift;
-        y.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16
+    fn add(self) -> i32 {
+        // Neither this addition nor that to the sum overflows: every model is checked for it.
+        self.bias.wrapping_add((1 << self.shift) >> 1)
     }
 }
 
+/// Writes as many of these as there is room for, `N` at a time but for the last.
 #[inline(always)]
-fn plain(sums: &[i32; LANES], finish: Output, out: &mut [i16]) {
-    let mut all = [0; LANES];
-    for l in 0..LANES {
-        all[l] = finish.plain(sums[l]);
-    }
-    store(&all, out);
-}
-
-/// Writes as many of these as there is room for, which is nearly always all of them.
-#[inline(always)]
-fn store<const N: usize>(all: &[i16; N], out: &mut [i16]) {
-    match <&mut [i16; N]>::try_from(&mut *out) {
-        Ok(out) => *out = *all,
-        Err(_) => out.copy_from_slice(&all[..out.len()]),
+fn store<const N: usize>(all: &[i16], out: &mut [i16]) {
+    for (all, out) in all.chunks_exact(N).zip(out.chunks_mut(N)) {
+        match <&mut [i16; N]>::try_from(&mut *out) {
+            Ok(out) => out.copy_from_slice(all),
+            Err(_) => out.copy_from_slice(&all[..out.len()]),
+        }
     }
 }
 
+/// What sums become of which only a share is observed.
 #[inline(always)]
-fn sparse(sums: &[i32; LANES], finish: Output, counts: &[u16], area: u16, out: &mut [i16]) {
+fn sparse(sums: &[i32; LANES], finish: Output, factors: &[u32; LANES]) -> [i16; LANES] {
     let Output { shift, bias } = finish;
     let rest = (i64::from(bias) << 16) + (1i64 << (u32::from(shift) + 15));
-    for ((y, &sum), &count) in out.iter_mut().zip(sums).zip(counts) {
-        let sum = i64::from(sum) * i64::from(reciprocal(count, area));
-        let y_wide = (sum + rest) >> (u32::from(shift) + 16);
-        *y = y_wide.clamp(i64::from(i16::MIN), i64::from(i16::MAX)) as i16;
+    let mut out = [0; LANES];
+    for l in 0..LANES {
+        let sum = i64::from(sums[l]) * i64::from(factors[l]);
+        let y = (sum + rest) >> (u32::from(shift) + 16);
+        out[l] = y.clamp(i64::from(i16::MIN), i64::from(i16::MAX)) as i16;
     }
+    out
 }
 
 /// `area / count` in 65536ths; 0 where nothing is observed.

@@ -2,9 +2,10 @@
 //! then a kernel sums it up.
 
 use super::Writing;
-use crate::network::kernel::{Filter, Job};
+use crate::network::kernel::{Filter, Job, MOST_ROWS};
 use crate::network::number::Number;
 use crate::network::tensors::{Kept, View};
+use crate::simd::{self, Kernel};
 use codec_format::memory::Memory;
 use codec_format::model::op::{Convolution, ConvolutionKind};
 
@@ -79,6 +80,10 @@ impl<N: Number, M: Memory> Scratch<N, M> {
             }
             lines.marks = input.sparse.then_some(&self.marks);
         }
+        if filter.rows {
+            convolve_rows(filter, weights, &mut self.tile, &mut lines, out);
+            return;
+        }
         let pitch = filter.pitch(out.width);
         let cells = filter.lines.div_ceil(N::LINES) * pitch;
         for group in 0..usize::from(op.groups) {
@@ -86,16 +91,8 @@ impl<N: Number, M: Memory> Scratch<N, M> {
             for bin in (0..out.width).step_by(filter.tile()) {
                 let count = filter.tile().min(out.width - bin);
                 let tile = &mut self.tile[..cells];
-                if filter.rows {
-                    let rows: &mut [N] = bytemuck::cast_slice_mut(tile);
-                    let rows = rows.chunks_exact_mut(pitch).take(filter.lines);
-                    for (line, row) in rows.enumerate() {
-                        lines.lay_row(line, bin, row);
-                    }
-                } else {
-                    for (pair, cells) in tile.chunks_exact_mut(pitch).enumerate() {
-                        lines.lay(pair * N::LINES, bin, cells);
-                    }
+                for (pair, cells) in tile.chunks_exact_mut(pitch).enumerate() {
+                    lines.lay(pair * N::LINES, bin, cells);
                 }
                 N::convolve(
                     weights,
@@ -104,14 +101,75 @@ impl<N: Number, M: Memory> Scratch<N, M> {
                         group,
                         tile,
                         pitch,
+                        rows: &[],
                         bin,
                         count,
                         seen: sparse.then(|| (&self.counts[bin..], op.kernel.area() as u16)),
-                        out: out.numbers,
-                        width: out.width,
+                        out: &mut out.numbers[out.margin..],
+                        apart: out.pitch,
                     },
                 );
             }
+        }
+    }
+}
+
+/// A frame of a convolution that reads its lines where they lie. There may be zeros in `tile`.
+fn convolve_rows<N: Number>(
+    filter: &Filter,
+    weights: &N::Weights,
+    tile: &mut [N::Cell],
+    lines: &mut Lines<'_, N>,
+    out: &mut Writing<'_, N>,
+) {
+    let zeros: &mut [N] = bytemuck::cast_slice_mut(tile);
+    if (0..filter.lines).any(|tap| lines.frame_of(tap).is_none()) {
+        zeros.fill(N::zeroed());
+    }
+    let zeros = &*zeros;
+    for group in 0..usize::from(lines.op.groups) {
+        lines.first = group;
+        let mut rows: [&[N]; MOST_ROWS] = [&[]; MOST_ROWS];
+        for (line, row) in rows.iter_mut().enumerate().take(filter.lines) {
+            *row = lines.row(line).unwrap_or(zeros);
+        }
+        N::convolve(
+            weights,
+            Job {
+                filter,
+                group,
+                tile: &[],
+                pitch: 0,
+                rows: &rows[..filter.lines],
+                bin: 0,
+                count: out.width,
+                seen: None,
+                out: &mut out.numbers[out.margin..],
+                apart: out.pitch,
+            },
+        );
+    }
+}
+
+/// Cells of two lines, or of one beside zeros.
+struct Pair<'a, N: Number> {
+    lines: [&'a [N]; 2],
+    cells: &'a mut [N::Cell],
+}
+
+impl<N: Number> Kernel for Pair<'_, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let [a, b] = self.lines;
+        let cells = self.cells.iter_mut().zip(a);
+        if b.is_empty() {
+            cells.for_each(|(out, &a)| *out = N::cell([a, N::zeroed()]));
+        } else {
+            cells
+                .zip(b)
+                .for_each(|((out, &a), &b)| *out = N::cell([a, b]));
         }
     }
 }
@@ -164,20 +222,13 @@ impl<N: Number> Lines<'_, N> {
         }
     }
 
-    /// Lays a line as it is, for the outputs from `bin` on; their inputs are as far apart.
-    fn lay_row(&self, line: usize, bin: usize, row: &mut [N]) {
-        let Some((numbers, _, first)) = self.source(line) else {
-            row.fill(N::zeroed());
-            return;
-        };
-        let start = first + bin as isize;
-        let left = start.min(0).unsigned_abs().min(row.len());
-        let numbers = numbers.get(start.max(0) as usize..).unwrap_or(&[]);
-        let (before, rest) = row.split_at_mut(left);
-        let (inside, after) = rest.split_at_mut(numbers.len().min(rest.len()));
-        before.fill(N::zeroed());
-        inside.copy_from_slice(&numbers[..inside.len()]);
-        after.fill(N::zeroed());
+    /// A line where it lies, from the first number that output bin 0 reads on; `None` outside the image.
+    fn row(&self, line: usize) -> Option<&[N]> {
+        let frame = self.frame_of(line)?;
+        let from = self.input.channels[self.first];
+        let margin = self.kept.slots[from.0].margins[0];
+        let row = self.kept.row_with_margins(from, frame);
+        Some(&row[margin - self.first_bin().unsigned_abs()..])
     }
 
     /// Lays the lines of a cell, from this one on, side by side for the outputs from `bin` on.
@@ -202,19 +253,11 @@ impl<N: Number> Lines<'_, N> {
             let (middle, after) = rest.split_at_mut(inside);
             before.fill(N::cell([N::zeroed(); 2]));
             after.fill(N::cell([N::zeroed(); 2]));
-            let a = a.0.get(from..).unwrap_or(&[]);
-            match b.0.get(from..) {
-                Some(b) if !b.is_empty() => {
-                    for ((out, &a), &b) in middle.iter_mut().zip(a).zip(b) {
-                        *out = N::cell([a, b]);
-                    }
-                }
-                _ => {
-                    for (out, &a) in middle.iter_mut().zip(a) {
-                        *out = N::cell([a, N::zeroed()]);
-                    }
-                }
-            }
+            let [a, b] = [a.0, b.0].map(|numbers| numbers.get(from..).unwrap_or(&[]));
+            simd::run(Pair {
+                lines: [a, b],
+                cells: middle,
+            });
             return;
         }
         let number = |(numbers, marks, from): (&[N], Option<&[u8]>, isize), at: usize| {

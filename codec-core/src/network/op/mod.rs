@@ -5,24 +5,40 @@ pub(super) mod convolution;
 use super::number::Number;
 use super::plan::Step;
 use super::tensors::{Kept, View};
+use crate::simd::{self, Kernel};
 use codec_format::model::graph::Extent;
 use codec_format::model::op::{Activation, Op, Pool, PoolKind};
 
 /// A frame that is being written.
 pub(super) struct Writing<'a, N> {
-    /// A row for each channel.
+    /// A row for each channel, with zeros around it.
     pub numbers: &'a mut [N],
     /// Which pixels are observed; none where all are.
     pub marks: &'a mut [u8],
-    /// Bins of a row.
+    /// Bins of a row, where they begin, and how far rows are apart.
     pub width: usize,
+    pub margin: usize,
+    pub pitch: usize,
 }
 
-impl<N> Writing<'_, N> {
+impl<N: Number> Writing<'_, N> {
     /// The rows, each with its channel.
-    fn rows(&mut self) -> impl Iterator<Item = (usize, &mut [N])> {
+    pub fn rows(&mut self) -> impl Iterator<Item = (usize, &mut [N])> {
+        let bins = self.margin..self.margin + self.width;
         // A frame that is written has bins.
-        self.numbers.chunks_exact_mut(self.width.max(1)).enumerate()
+        let rows = self.numbers.chunks_exact_mut(self.pitch.max(1));
+        rows.map(move |row| &mut row[bins.clone()]).enumerate()
+    }
+
+    /// Makes sure that there are zeros around every row.
+    pub fn clear_margins(&mut self) {
+        let end = self.margin + self.width;
+        if self.pitch > self.width {
+            for row in self.numbers.chunks_exact_mut(self.pitch) {
+                row[..self.margin].fill(N::zeroed());
+                row[end..].fill(N::zeroed());
+            }
+        }
     }
 }
 
@@ -58,17 +74,43 @@ pub(super) fn run<N: Number>(
 fn activate<N: Number>(op: &Activation, out: &mut Writing<'_, N>) {
     let slopes = N::slopes(op);
     for (channel, row) in out.rows() {
-        match slopes.get(channel) {
-            None => row
-                .iter_mut()
-                .for_each(|x| *x = if *x > N::zeroed() { *x } else { N::zeroed() }),
-            Some(&slope) => row.iter_mut().for_each(|x| {
-                *x = if *x > N::zeroed() {
-                    *x
-                } else {
-                    x.sloped(slope)
-                }
-            }),
+        let slope = slopes.get(channel).copied();
+        simd::run(Slope { row, slope });
+    }
+}
+
+/// What is negative, by a slope; zero without one.
+struct Slope<'a, N> {
+    row: &'a mut [N],
+    slope: Option<N>,
+}
+
+impl<N: Number> Kernel for Slope<'_, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let positive = |x: N| x > N::zeroed();
+        for x in self.row {
+            let other = self.slope.map_or(N::zeroed(), |slope| x.sloped(slope));
+            *x = if positive(*x) { *x } else { other };
+        }
+    }
+}
+
+/// A row more.
+struct Plus<'a, N> {
+    row: &'a mut [N],
+    term: &'a [N],
+}
+
+impl<N: Number> Kernel for Plus<'_, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for (y, &x) in self.row.iter_mut().zip(self.term) {
+            *y = y.plus(x);
         }
     }
 }
@@ -78,7 +120,7 @@ fn add<N: Number>(kept: &Kept<'_, N>, terms: &[View], frame: u64, out: &mut Writ
     for (channel, row) in out.rows() {
         if let [only] = terms {
             let term = kept.row(only.channels[channel], frame);
-            row.iter_mut().zip(term).for_each(|(y, &x)| *y = y.plus(x));
+            simd::run(Plus { row, term });
             continue;
         }
         for (bin, y) in row.iter_mut().enumerate() {
