@@ -6,7 +6,7 @@ use crate::config::{eighths, Config, Examples, PolicyName};
 use crate::data::Corpus;
 use crate::error::{Error, Result};
 use crate::graph;
-use crate::loss::LossConfig;
+use crate::loss::{self, half_bands, BandPower, LossConfig};
 use codec_core::decode::planes::of_clip;
 use codec_core::encode::analysis::origin_below;
 use codec_core::encode::policy::sparsify;
@@ -147,6 +147,8 @@ pub struct Draw {
     pub step: u8,
     /// Lattice bands, if there is a background.
     pub bands: Option<u8>,
+    /// Lattice step, 1/8 dB.
+    pub lattice_step: u8,
     /// Coefficients of the waveform layer; 0 without it.
     pub coefficients: u8,
     /// Shift of the origin, dB.
@@ -174,6 +176,13 @@ impl Draw {
             )?,
             bands: settings.bands.choose(rng).copied(),
             // Where there is nothing to choose, nothing is drawn: older runs stay what they were.
+            lattice_step: eighths(
+                "a lattice step",
+                match settings.lattice_steps[..] {
+                    [only] => only,
+                    _ => settings.lattice_steps.choose(rng).copied().unwrap_or(0.0),
+                },
+            )?,
             coefficients: match settings.waveform[..] {
                 [only] => only,
                 _ => settings.waveform.choose(rng).copied().unwrap_or(0),
@@ -198,6 +207,8 @@ pub struct Example {
     target: Vec<f32>,
     /// What each number counts in the loss.
     weight: Vec<f32>,
+    /// What the power of each number's pixel is of that of its band, 0 where it is not compared.
+    share: Vec<f32>,
 }
 
 impl Example {
@@ -228,7 +239,6 @@ impl Example {
             },
             PolicyName::Energy => Policy::Energy { sparsity },
         };
-        let lattice_step = eighths("lattice_step", e.lattice_step)?;
         let settings = Settings {
             rate: model.rate,
             stft: model.stft,
@@ -237,7 +247,7 @@ impl Example {
             lattice: draw.bands.map(|bands| LatticeShape {
                 bands,
                 every: e.every,
-                step: lattice_step,
+                step: draw.lattice_step,
             }),
             origin: Some(origin),
             waveform: match draw.coefficients {
@@ -305,7 +315,9 @@ impl Example {
         };
         let mut target = vec![0f32; up * bins * frames];
         let mut weight = vec![0f32; up * bins * frames];
+        let mut shares = vec![0f32; up * bins * frames];
         let heard = loss.bins(bins, model.rate);
+        let bands = half_bands(bins, model.rate);
         for frame in 0..frames {
             let here = planes.image.row(frame);
             let next = planes.image.row((frame + 1).min(frames - 1));
@@ -330,6 +342,14 @@ impl Example {
                         heard[bin] * loss.weight(loudest - level)
                     };
                 }
+                for band in bands.windows(2) {
+                    let compared = band[0].max(covered)..band[1].max(covered);
+                    let power = |bin: usize| 10f32.powf((truth[bin].max(floor) - loudest) * 0.1);
+                    let whole: f32 = compared.clone().map(power).sum();
+                    for bin in compared {
+                        shares[(bin * frames + frame) * up + sub] = power(bin) / whole;
+                    }
+                }
             }
         }
         let planes = PLANES.map(transposed);
@@ -337,6 +357,7 @@ impl Example {
             planes,
             target,
             weight,
+            share: shares,
         }
     }
 }
@@ -409,6 +430,8 @@ pub struct ExampleBatch {
     pub target: Vec<f32>,
     /// Weights of the loss, of the same shape.
     pub weight: Vec<f32>,
+    /// Shares of the power of a band, of the same shape.
+    pub share: Vec<f32>,
 }
 
 impl ExampleBatch {
@@ -434,7 +457,29 @@ impl ExampleBatch {
             planes: [0, 1, 2, 3].map(|i| joined(&|e| &e.planes[i])),
             target: joined(&|e| &e.target),
             weight: joined(&|e| &e.weight),
+            share: joined(&|e| &e.share),
         })
+    }
+
+    /// The loss of a network's output, and its derivative by each number of it.
+    #[must_use]
+    pub fn loss(&self, output: &[f32], config: &Config, model: &Model) -> (f32, Vec<f32>) {
+        let loss = &config.loss;
+        let mut value = loss::value(output, &self.target, &self.weight, loss.kind);
+        let mut slopes = loss::gradient(output, &self.target, &self.weight, loss.kind);
+        if loss.band_power > 0.0 {
+            let bands = BandPower {
+                edges: &half_bands(self.bins, model.rate),
+                frames: self.frames * usize::from(model.upsampling()),
+                unit: model.normalisation.scale * std::f32::consts::LN_10 / 10.0,
+            };
+            let (more, steeper) = bands.error(output, &self.target, &self.share);
+            value += loss.band_power * more;
+            for (slope, more) in slopes.iter_mut().zip(steeper) {
+                *slope += loss.band_power * more;
+            }
+        }
+        (value, slopes)
     }
 
     /// What a decoder's network makes of them, in the units of the targets and as many.

@@ -11,7 +11,6 @@ use crate::error::{Error, Result};
 use crate::examples::{Draw, ExampleBatch, Pool};
 use crate::export;
 use crate::graph::{self, initialise};
-use crate::loss;
 use crate::optimiser::{AdamW, State};
 use crate::options::take_weights;
 pub use crate::options::{CodingLoss, Device, Report, TrainOptions};
@@ -47,6 +46,8 @@ struct Run<B> {
     seed: u64,
     pool: Pool,
     validation: Vec<ExampleBatch>,
+    /// Whether the weights must be such that a network of whole numbers can have.
+    whole: bool,
 }
 
 /// The learning rate of a step: a linear rise, then half a cosine.
@@ -80,17 +81,13 @@ impl<B: Backend> Run<B> {
             .map(|_| Draw::random(&self.pool, &self.config.examples, &mut rng))
             .collect::<Result<_>>()?;
         let batch = ExampleBatch::make(&self.pool, &draws, &self.config, &self.skeleton)?;
-        let (backend, kind) = (&self.backend, self.config.loss.kind);
+        let backend = &self.backend;
         let planes = batch.planes(backend)?;
         let trace = graph::trace(backend, &self.graph, &planes)?;
         let dims = backend.dims(trace.output());
         let (value, slopes) = {
             let output = backend.numbers(trace.output())?;
-            let (target, weight) = (&batch.target, &batch.weight);
-            (
-                loss::value(&output, target, weight, kind),
-                loss::gradient(&output, target, weight, kind),
-            )
+            batch.loss(&output, &self.config, &self.skeleton)
         };
         if !value.is_finite() {
             return Err(Error::Diverged { step, loss: value });
@@ -103,6 +100,9 @@ impl<B: Backend> Run<B> {
             .step(parameters, &found, &mut self.state, rate);
         if !norm.is_finite() {
             return Err(Error::Diverged { step, loss: value });
+        }
+        if self.whole {
+            graph::bound_slopes(&mut self.graph);
         }
         self.follow();
         Ok((value, norm))
@@ -152,12 +152,11 @@ impl<B: Backend> Run<B> {
         if self.validation.is_empty() {
             return Ok(None);
         }
-        let kind = self.config.loss.kind;
         let (mut sum, mut samples) = (0f64, 0);
         for batch in &self.validation {
             let output = graph::run(&self.backend, graph, &batch.planes(&self.backend)?)?;
             let output = self.backend.numbers(&output)?;
-            let value = loss::value(&output, &batch.target, &batch.weight, kind);
+            let (value, _) = batch.loss(&output, &self.config, &self.skeleton);
             sum += f64::from(value) * batch.samples as f64;
             samples += batch.samples;
         }
@@ -167,11 +166,10 @@ impl<B: Backend> Run<B> {
     /// The same of a network of whole numbers, as decoders run it.
     fn validate_whole(&self, model: &Model) -> Option<f32> {
         let network = Arc::new(Network::of(model));
-        let kind = self.config.loss.kind;
         let (mut sum, mut samples) = (0f64, 0);
         for batch in &self.validation {
             let output = batch.completed(&network, model);
-            let value = loss::value(&output, &batch.target, &batch.weight, kind);
+            let (value, _) = batch.loss(&output, &self.config, &self.skeleton);
             sum += f64::from(value) * batch.samples as f64;
             samples += batch.samples;
         }
@@ -334,6 +332,7 @@ fn run_on<B: Backend>(
         seed,
         pool,
         validation,
+        whole: matches!(options.weights, export::Coding::Whole(_)),
         config,
     };
     let (mut best, mut best_step, mut best_weights) = (f32::INFINITY, 0, run.weights());

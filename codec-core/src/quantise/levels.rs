@@ -111,6 +111,14 @@ pub fn magnitude(level: i32) -> f32 {
     power(part) * power(f64::from(level.div_euclid(PER_DECADE)))
 }
 
+/// A number without its lower 16 bits, as magnitudes enter synthesis (Spec §9.2): sign, exponent and seven bits behind the
+/// point.
+#[inline(always)]
+#[must_use]
+pub fn short(x: f32) -> f32 {
+    f32::from_bits(x.to_bits() & 0xFFFF_0000)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

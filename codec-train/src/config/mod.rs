@@ -131,8 +131,8 @@ pub struct Examples {
     pub bands: Vec<u8>,
     /// Frames a lattice step covers.
     pub every: u8,
-    /// Lattice step, dB.
-    pub lattice_step: f32,
+    /// Lattice steps to choose from, dB.
+    pub lattice_steps: Vec<f32>,
     /// Step of the ridge's thresholds, dB.
     pub threshold_step: f32,
     /// Coefficients of the waveform layer to choose from, 0 for images without it; only with the ridge policy.
@@ -161,7 +161,7 @@ impl Default for Examples {
             steps: vec![4.0, 6.0],
             bands: vec![14, 20],
             every: 2,
-            lattice_step: 4.0,
+            lattice_steps: vec![4.0],
             threshold_step: 2.0,
             waveform: vec![0],
             waveform_step: -8.0,
@@ -237,8 +237,8 @@ impl Config {
         if !(e.keep[0] > 0.0 && e.keep[0] <= e.keep[1] && e.keep[1] <= 1.0) {
             return fail("keep must be two shares in (0, 1], the smaller first".into());
         }
-        if e.steps.is_empty() || e.every == 0 {
-            return fail("examples need a value step and a lattice spacing".into());
+        if e.steps.is_empty() || e.lattice_steps.is_empty() || e.every == 0 {
+            return fail("examples need a value step, a lattice step and a lattice spacing".into());
         }
         if e.policy == PolicyName::Ridge && e.bands.is_empty() {
             return fail("ridge examples need a number of bands".into());
@@ -272,7 +272,9 @@ impl Config {
         for &step in &e.steps {
             eighths("a value step", step)?;
         }
-        eighths("lattice_step", e.lattice_step)?;
+        for &step in &e.lattice_steps {
+            eighths("a lattice step", step)?;
+        }
         eighths("threshold_step", e.threshold_step)?;
         Ok(())
     }

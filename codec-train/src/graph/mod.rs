@@ -409,6 +409,15 @@ pub fn parameters(graph: &mut Graph) -> Vec<(&mut [f32], bool)> {
     all
 }
 
+/// Brings slopes to -1 to 1, where those of whole numbers lie (Spec §8.5).
+pub fn bound_slopes(graph: &mut Graph) {
+    for node in &mut graph.nodes {
+        if let Op::Activation(Activation::Prelu(slopes)) = &mut node.op {
+            slopes.iter_mut().for_each(|s| *s = s.clamp(-1.0, 1.0));
+        }
+    }
+}
+
 /// The same, to be read.
 pub fn learned(graph: &Graph) -> impl Iterator<Item = &[f32]> {
     let all = graph.nodes.iter().flat_map(|node| node.op.learned());

@@ -1,7 +1,7 @@
 //! From levels to magnitudes, by table (Spec §9.2).
 
 use crate::error::Result;
-use crate::quantise::levels;
+use crate::quantise::levels::{self, short};
 use codec_format::memory::Memory;
 
 /// Levels of a factor of ten in magnitude, 1/16 dB each.
@@ -46,12 +46,6 @@ impl<M: Memory> Magnitudes<M> {
         let level = level.clamp(QUIETEST * DECADE, LOUDEST * DECADE) - QUIETEST * DECADE;
         short(self.within[(level % DECADE) as usize] * POWERS[(level / DECADE) as usize])
     }
-}
-
-/// The number without its lower 16 bits: sign, exponent and seven bits behind the point.
-#[inline(always)]
-pub(super) fn short(x: f32) -> f32 {
-    f32::from_bits(x.to_bits() & 0xFFFF_0000)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The pipeline against the specification's mathematics, worked out frame by frame and step by step over a whole clip.
 
-use super::magnitude::short;
 use super::*;
+use crate::quantise::levels::short;
 use crate::transform::stft::{fill_window, level, Transform};
 use alloc::collections::BinaryHeap;
 use alloc::vec;
