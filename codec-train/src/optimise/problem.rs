@@ -6,7 +6,7 @@ use codec_core::decode::{clip, dense_images};
 use codec_core::encode::{Analysis, Clip, Encoding, Policy, Settings, Target};
 use codec_core::network::Network;
 use codec_core::quantise::angles::{phase_bits, phase_index, phase_unit};
-use codec_core::quantise::levels::{self, LOUDEST};
+use codec_core::quantise::levels::{self, short, LOUDEST};
 use codec_core::transform::stft::{Complex32, Transform};
 use codec_format::header::{ModelId, PhaseKind, Quantiser, Signal};
 use codec_format::model::{Arithmetic, Model};
@@ -271,7 +271,11 @@ impl Problem {
         let mut spectra = self.units.clone();
         for (z, level) in spectra.iter_mut().zip(dense) {
             let magnitude = 10f32.powf((level + origin).min(LOUDEST) / 20.0);
-            let magnitude = if magnitude.is_nan() { 0.0 } else { magnitude };
+            let magnitude = if magnitude.is_nan() {
+                0.0
+            } else {
+                short(magnitude)
+            };
             *z = Complex32::new(z.re * magnitude, z.im * magnitude);
         }
         self.transform.synthesise(spectra.view(), self.pcm.len())
