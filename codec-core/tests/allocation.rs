@@ -187,6 +187,23 @@ fn a_decoder_itself_is_small() {
 }
 
 #[test]
+fn a_decoder_of_one_channel_is_smaller_and_takes_no_more_of_them() {
+    assert!(size_of::<Decoder<Block<'_>, 1>>() * 4 < size_of::<Decoder<Block<'_>>>());
+    let header = encoded(&Settings::speech()).header;
+    let network = completion::network(&header, None).unwrap();
+    let refused = |header| {
+        let memory = &mut Heap::new(u64::MAX);
+        Decoder::<Heap, 1>::new(header, &network, memory).is_err()
+    };
+    assert!(!refused(&header));
+    let mut stereo = header.clone();
+    stereo.coded.channels = 2;
+    stereo.source.channels = 2;
+    assert!(refused(&stereo));
+    assert!(Decoder::with_limit(&stereo, None, u64::MAX).is_ok());
+}
+
+#[test]
 fn the_sound_lags_as_far_behind_as_is_said() {
     for settings in all_settings() {
         let settings = Settings {
