@@ -111,12 +111,23 @@ pub fn magnitude(level: i32) -> f32 {
     power(part) * power(f64::from(level.div_euclid(PER_DECADE)))
 }
 
-/// A number without its lower 16 bits, as magnitudes enter synthesis (Spec §9.2): sign, exponent and seven bits behind the
-/// point.
+/// The upper 16 bits of a number: sign, exponent and seven bits behind the point.
+#[inline(always)]
+pub(crate) fn upper(x: f32) -> u16 {
+    (x.to_bits() >> 16) as u16
+}
+
+/// The number with these upper bits and no others.
+#[inline(always)]
+pub(crate) fn of_upper(bits: u16) -> f32 {
+    f32::from_bits(u32::from(bits) << 16)
+}
+
+/// A number without its lower 16 bits, as magnitudes enter synthesis (Spec §9.2).
 #[inline(always)]
 #[must_use]
 pub fn short(x: f32) -> f32 {
-    f32::from_bits(x.to_bits() & 0xFFFF_0000)
+    of_upper(upper(x))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 use super::integration::stored_turn;
 use super::overlap::{Place, Signals};
 use crate::error::Result;
+use crate::quantise::levels::{of_upper, upper};
 use crate::simd::{Kernel, LANES};
 use crate::transform::circle::Circle;
 use crate::transform::lanes::{
@@ -210,25 +211,14 @@ fn project(y: Pair, before: &mut [Upper; 2], magnitudes: &mut Upper) -> Pair {
     out
 }
 
-/// The upper bits of one number of each lane: sign, exponent and seven bits behind the point.
+/// The upper bits of one number of each lane.
 type Upper = [u16; LANES];
-
-#[inline(always)]
-fn upper(x: f32) -> u16 {
-    (x.to_bits() >> 16) as u16
-}
-
-/// What only upper bits are left of.
-#[inline(always)]
-fn number(bits: u16) -> f32 {
-    f32::from_bits(u32::from(bits) << 16)
-}
 
 #[inline(always)]
 fn numbers(upper: &Upper) -> Lanes {
     let mut all = [0.0; LANES];
     for l in 0..LANES {
-        all[l] = number(upper[l]);
+        all[l] = of_upper(upper[l]);
     }
     all
 }
@@ -270,7 +260,7 @@ fn hold<M: Memory>(
         indices.rotate_right(1);
         for l in (0..LANES).filter(|&l| indices[l] > 0) {
             let [re, im] = circle.unit(stored_turn(indices[l], bits));
-            let magnitude = number(magnitudes[k][l]);
+            let magnitude = of_upper(magnitudes[k][l]);
             (spectra[k][0][l], spectra[k][1][l]) = (magnitude * re, magnitude * im);
         }
     }
