@@ -153,6 +153,58 @@ impl<'a, T> Split<'a, T> {
     }
 }
 
+/// Reads rows one after the other, and need not look for those of the frame it read last.
+#[derive(Clone, Copy)]
+pub(super) struct Reader<'a, N> {
+    /// Slot and frame read last.
+    last: Option<(usize, u64)>,
+    /// All rows of it.
+    rows: &'a [N],
+    pitch: usize,
+    margin: usize,
+    width: usize,
+}
+
+impl<N> Default for Reader<'_, N> {
+    fn default() -> Self {
+        Reader {
+            last: None,
+            rows: &[],
+            pitch: 0,
+            margin: 0,
+            width: 0,
+        }
+    }
+}
+
+impl<'a, N: Number> Reader<'a, N> {
+    /// One frame of one channel.
+    pub fn row(&mut self, kept: &Kept<'a, N>, from: (usize, usize), frame: u64) -> &'a [N] {
+        &self.row_from(kept, from, frame, 0)[..self.width]
+    }
+
+    /// The same from `before` bins before its first on, and with the zeros behind it. The slot must have as many before.
+    pub fn row_from(
+        &mut self,
+        kept: &Kept<'a, N>,
+        (at, channel): (usize, usize),
+        frame: u64,
+        before: usize,
+    ) -> &'a [N] {
+        if self.last != Some((at, frame)) {
+            let slot = &kept.slots[at];
+            *self = Reader {
+                last: Some((at, frame)),
+                rows: kept.frame(at, frame),
+                pitch: slot.pitch(kept.bins),
+                margin: slot.margins[0],
+                width: slot.bins(kept.bins),
+            };
+        }
+        &self.rows[channel * self.pitch..][self.margin - before..self.pitch]
+    }
+}
+
 impl<'a, N: Number> Kept<'a, N> {
     /// Frames that the image has on the grid of this slot, as far as it is known.
     pub fn points(&self, slot: usize) -> u64 {
@@ -166,17 +218,16 @@ impl<'a, N: Number> Kept<'a, N> {
 
     /// One frame of one channel.
     pub fn row(&self, from: (usize, usize), frame: u64) -> &'a [N] {
-        let slot = &self.slots[from.0];
-        &self.row_with_margins(from, frame)[slot.margins[0]..][..slot.bins(self.bins)]
+        Reader::default().row(self, from, frame)
     }
 
-    /// The same with the zeros around it.
-    pub fn row_with_margins(&self, (at, channel): (usize, usize), frame: u64) -> &'a [N] {
+    /// One frame of all channels.
+    fn frame(&self, at: usize, frame: u64) -> &'a [N] {
         let slot = &self.slots[at];
-        let pitch = slot.pitch(self.bins);
-        let row = (frame % slot.rows as u64) as usize * slot.channels + channel;
-        let start = self.places[at][0] as usize + row * pitch;
-        self.numbers.get(start, pitch)
+        let all = slot.channels * slot.pitch(self.bins);
+        let row = (frame % slot.rows as u64) as usize;
+        self.numbers
+            .get(self.places[at][0] as usize + row * all, all)
     }
 
     /// Which pixels of a frame are observed in this slot; `None` if all are.

@@ -1,8 +1,8 @@
 //! Kernels in wide registers, with the same bits as in narrow ones.
 //!
 //! A [`Kernel`] is safe code whose loops a compiler turns into vector instructions: eight numbers side by side, each of
-//! which is computed as it would be alone. [`run`] runs it compiled for AVX-512 or AVX2 where the processor has that, and for
-//! the target's own registers elsewhere. Nothing is written twice, and FMA stays disabled.
+//! which is computed as it would be alone. [`run`] runs it compiled for AVX2 where the processor has that, and for the
+//! target's own registers elsewhere; [`run_pairs`] knows AVX-512 too. Nothing is written twice, and FMA stays disabled.
 
 #[cfg(target_arch = "x86_64")]
 mod x86;

@@ -73,8 +73,18 @@ impl Filter {
         (self.taps - 1) * self.step
     }
 
-    /// Bins of a tile, a multiple of what kernels compute side by side.
-    pub fn tile(&self) -> usize {
+    /// Bins of the next tile when `left` remain: all of them, or a multiple of what kernels compute side by side.
+    pub fn tile(&self, left: usize) -> usize {
+        // The bin at the Nyquist frequency, one more than a power of two, has no tile of its own.
+        if left <= self.most() + LANES {
+            left
+        } else {
+            self.most()
+        }
+    }
+
+    /// Bins of all tiles but perhaps the last.
+    fn most(&self) -> usize {
         // Few lines may be long.
         (TILE / self.lines.max(1)).clamp(32, 768) / 32 * 32
     }
@@ -82,7 +92,7 @@ impl Filter {
     /// Cells from one line of a tile to the next, where the grid has `bins`.
     pub fn pitch(&self, bins: usize) -> usize {
         // Kernels read whole registers.
-        bins.min(self.tile()).next_multiple_of(4 * LANES) + self.span()
+        bins.min(self.most() + LANES).next_multiple_of(4 * LANES) + self.span()
     }
 
     /// Zeros before and behind a line that is read where it is.

@@ -129,57 +129,73 @@ fn sum<P: Pairs, const O: usize, const V: usize>(
     finish: &[Output],
     output: usize,
 ) {
-    let Filter { taps, step, .. } = *job.filter;
     for from in (0..job.count).step_by(V * LANES) {
-        let mut sums = [[P::ZERO; V]; O];
-        let lines = job.tile.chunks_exact(job.pitch);
-        for (line, weights) in lines.zip(weights.chunks_exact(taps * O)) {
-            let line = &line[from..][..V * LANES + (taps - 1) * step];
-            let inputs = line.windows(V * LANES).step_by(step);
-            for (x, w) in inputs.zip(weights.chunks_exact(O)) {
-                for v in 0..V {
-                    if let Some(x) = x[v * LANES..].first_chunk() {
-                        for o in 0..O {
-                            sums[o][v] = sums[o][v].plus(x, w[o]);
-                        }
-                    }
-                }
-            }
+        if job.count - from <= LANES {
+            sum_at::<P, O, 1>(job, weights, finish, output, from);
+        } else {
+            sum_at::<P, O, V>(job, weights, finish, output, from);
         }
-        let count = (V * LANES).min(job.count - from);
-        let mut finished = [[[0; LANES]; V]; O];
-        // Numbers apart, so that the sums themselves never leave their registers.
-        match job.seen {
-            None => {
-                for o in 0..O {
-                    for v in 0..V {
-                        finished[o][v] = sums[o][v].scaled(finish[o].add(), finish[o].shift);
-                    }
-                }
-            }
-            Some((counts, area)) => {
-                let mut all = [[[0; LANES]; V]; O];
-                for o in 0..O {
-                    for v in 0..V {
-                        all[o][v] = sums[o][v].numbers();
-                    }
-                }
-                let counts = &counts[from..][..count];
-                for (v, counts) in counts.chunks(LANES).enumerate() {
-                    let mut factors = [0; LANES];
-                    for (factor, &count) in factors.iter_mut().zip(counts) {
-                        *factor = reciprocal(count, area);
-                    }
+    }
+}
+
+/// The same for as many bins from `from` on.
+#[inline(always)]
+fn sum_at<P: Pairs, const O: usize, const V: usize>(
+    job: &mut Job<'_, i16>,
+    weights: &[[i16; 2]],
+    finish: &[Output],
+    output: usize,
+    from: usize,
+) {
+    let Filter { taps, step, .. } = *job.filter;
+    let mut sums = [[P::ZERO; V]; O];
+    let lines = job.tile.chunks_exact(job.pitch);
+    for (line, weights) in lines.zip(weights.chunks_exact(taps * O)) {
+        let line = &line[from..][..V * LANES + (taps - 1) * step];
+        let inputs = line.windows(V * LANES).step_by(step);
+        for (x, w) in inputs.zip(weights.chunks_exact(O)) {
+            for v in 0..V {
+                if let Some(x) = x[v * LANES..].first_chunk() {
                     for o in 0..O {
-                        finished[o][v] = sparse(&all[o][v], finish[o], &factors);
+                        sums[o][v] = sums[o][v].plus(x, w[o]);
                     }
                 }
             }
         }
-        for (o, finished) in finished.iter().enumerate() {
-            let out = &mut job.out[(output + o) * job.apart + job.bin + from..][..count];
-            store::<LANES>(finished.as_flattened(), out);
+    }
+    let count = (V * LANES).min(job.count - from);
+    let mut finished = [[[0; LANES]; V]; O];
+    // Numbers apart, so that the sums themselves never leave their registers.
+    match job.seen {
+        None => {
+            for o in 0..O {
+                for v in 0..V {
+                    finished[o][v] = sums[o][v].scaled(finish[o].add(), finish[o].shift);
+                }
+            }
         }
+        Some((counts, area)) => {
+            let mut all = [[[0; LANES]; V]; O];
+            for o in 0..O {
+                for v in 0..V {
+                    all[o][v] = sums[o][v].numbers();
+                }
+            }
+            let counts = &counts[from..][..count];
+            for (v, counts) in counts.chunks(LANES).enumerate() {
+                let mut factors = [0; LANES];
+                for (factor, &count) in factors.iter_mut().zip(counts) {
+                    *factor = reciprocal(count, area);
+                }
+                for o in 0..O {
+                    finished[o][v] = sparse(&all[o][v], finish[o], &factors);
+                }
+            }
+        }
+    }
+    for (o, finished) in finished.iter().enumerate() {
+        let out = &mut job.out[(output + o) * job.apart + job.bin + from..][..count];
+        store::<LANES>(finished.as_flattened(), out);
     }
 }
 
@@ -194,10 +210,12 @@ fn depthwise<P: Pairs>(job: &mut Job<'_, i16>, weights: &Weights) {
     let mut from = 0;
     while from < job.count {
         let left = job.count - from;
-        from += match (P::REGISTERS > 8 && left > 2 * LANES, usual) {
-            (true, true) => seven::<P, 2, { 4 * LANES + 7 }>(job, data, finish, from),
-            (false, true) => seven::<P, 1, { 2 * LANES + 7 }>(job, data, finish, from),
-            (_, false) => neighbours::<P>(job, data, finish, from),
+        from += if !usual {
+            neighbours::<P>(job, data, finish, from)
+        } else if P::REGISTERS >= 16 && left > 2 * LANES {
+            seven::<P, 2, { 4 * LANES + 7 }>(job, data, finish, from)
+        } else {
+            seven::<P, 1, { 2 * LANES + 7 }>(job, data, finish, from)
         };
     }
 }

@@ -4,7 +4,7 @@
 use super::Writing;
 use crate::network::kernel::{Filter, Job, MOST_ROWS};
 use crate::network::number::Number;
-use crate::network::tensors::{Kept, View};
+use crate::network::tensors::{Kept, Reader, View};
 use crate::simd::{self, Kernel};
 use codec_format::memory::Memory;
 use codec_format::model::op::{Convolution, ConvolutionKind};
@@ -28,6 +28,7 @@ struct Lines<'a, N> {
     op: &'a Convolution,
     filter: &'a Filter,
     kept: &'a Kept<'a, N>,
+    reader: Reader<'a, N>,
     input: &'a View,
     /// Frame of the output.
     frame: u64,
@@ -60,6 +61,7 @@ impl<N: Number, M: Memory> Scratch<N, M> {
             op,
             filter,
             kept,
+            reader: Reader::default(),
             input,
             frame,
             first: 0,
@@ -81,15 +83,16 @@ impl<N: Number, M: Memory> Scratch<N, M> {
             lines.marks = input.sparse.then_some(&self.marks);
         }
         if filter.rows {
-            convolve_rows(filter, weights, &mut self.tile, &mut lines, out);
+            convolve_rows(filter, weights, &mut self.tile, &lines, out);
             return;
         }
         let pitch = filter.pitch(out.width);
         let cells = filter.lines.div_ceil(N::LINES) * pitch;
         for group in 0..usize::from(op.groups) {
             lines.first = group * filter.inputs;
-            for bin in (0..out.width).step_by(filter.tile()) {
-                let count = filter.tile().min(out.width - bin);
+            let mut bin = 0;
+            while bin < out.width {
+                let count = filter.tile(out.width - bin);
                 let tile = &mut self.tile[..cells];
                 for (pair, cells) in tile.chunks_exact_mut(pitch).enumerate() {
                     lines.lay(pair * N::LINES, bin, cells);
@@ -109,6 +112,7 @@ impl<N: Number, M: Memory> Scratch<N, M> {
                         apart: out.pitch,
                     },
                 );
+                bin += count;
             }
         }
     }
@@ -119,7 +123,7 @@ fn convolve_rows<N: Number>(
     filter: &Filter,
     weights: &N::Weights,
     tile: &mut [N::Cell],
-    lines: &mut Lines<'_, N>,
+    lines: &Lines<'_, N>,
     out: &mut Writing<'_, N>,
 ) {
     let zeros: &mut [N] = bytemuck::cast_slice_mut(tile);
@@ -127,11 +131,16 @@ fn convolve_rows<N: Number>(
         zeros.fill(N::zeroed());
     }
     let zeros = &*zeros;
+    let before = lines.first_bin().unsigned_abs();
+    let mut readers = [Reader::default(); MOST_ROWS];
     for group in 0..usize::from(lines.op.groups) {
-        lines.first = group;
-        let mut rows: [&[N]; MOST_ROWS] = [&[]; MOST_ROWS];
-        for (line, row) in rows.iter_mut().enumerate().take(filter.lines) {
-            *row = lines.row(line).unwrap_or(zeros);
+        let channel = lines.input.channels[group];
+        let mut rows: [&[N]; MOST_ROWS] = [zeros; MOST_ROWS];
+        let all = rows.iter_mut().zip(&mut readers);
+        for (line, (row, reader)) in all.enumerate().take(filter.lines) {
+            if let Some(frame) = lines.frame_of(line) {
+                *row = reader.row_from(lines.kept, channel, frame, before);
+            }
         }
         N::convolve(
             weights,
@@ -154,6 +163,8 @@ fn convolve_rows<N: Number>(
 /// Cells of two lines, or of one beside zeros.
 struct Pair<'a, N: Number> {
     lines: [&'a [N]; 2],
+    /// Which numbers count, if not all do.
+    marks: Option<[&'a [u8]; 2]>,
     cells: &'a mut [N::Cell],
 }
 
@@ -163,18 +174,32 @@ impl<N: Number> Kernel for Pair<'_, N> {
     #[inline(always)]
     fn run(self) {
         let [a, b] = self.lines;
-        let cells = self.cells.iter_mut().zip(a);
-        if b.is_empty() {
-            cells.for_each(|(out, &a)| *out = N::cell([a, N::zeroed()]));
-        } else {
-            cells
-                .zip(b)
-                .for_each(|((out, &a), &b)| *out = N::cell([a, b]));
+        let marked = |x: N, mark: u8| if mark != 0 { x } else { N::zeroed() };
+        match (self.marks, b.is_empty()) {
+            (None, true) => {
+                let cells = self.cells.iter_mut().zip(a);
+                cells.for_each(|(out, &a)| *out = N::cell([a, N::zeroed()]));
+            }
+            (None, false) => {
+                let cells = self.cells.iter_mut().zip(a.iter().zip(b));
+                cells.for_each(|(out, (&a, &b))| *out = N::cell([a, b]));
+            }
+            (Some([marks, _]), true) => {
+                let cells = self.cells.iter_mut().zip(a.iter().zip(marks));
+                cells.for_each(|(out, (&a, &mark))| *out = N::cell([marked(a, mark), N::zeroed()]));
+            }
+            (Some(marks), false) => {
+                let cells = self.cells.iter_mut().zip(a.iter().zip(b));
+                let marks = marks[0].iter().zip(marks[1]);
+                cells.zip(marks).for_each(|((out, (&a, &b)), (&m, &n))| {
+                    *out = N::cell([marked(a, m), marked(b, n)]);
+                });
+            }
         }
     }
 }
 
-impl<N: Number> Lines<'_, N> {
+impl<'a, N: Number> Lines<'a, N> {
     /// The input's frame that is this one of the kernel, if the image has it.
     fn frame_of(&self, tap: usize) -> Option<u64> {
         let (stride, step) = (self.op.stride.frames, self.op.dilation.frames);
@@ -222,17 +247,8 @@ impl<N: Number> Lines<'_, N> {
         }
     }
 
-    /// A line where it lies, from the first number that output bin 0 reads on; `None` outside the image.
-    fn row(&self, line: usize) -> Option<&[N]> {
-        let frame = self.frame_of(line)?;
-        let from = self.input.channels[self.first];
-        let margin = self.kept.slots[from.0].margins[0];
-        let row = self.kept.row_with_margins(from, frame);
-        Some(&row[margin - self.first_bin().unsigned_abs()..])
-    }
-
     /// Lays the lines of a cell, from this one on, side by side for the outputs from `bin` on.
-    fn lay(&self, line: usize, bin: usize, cells: &mut [N::Cell]) {
+    fn lay(&mut self, line: usize, bin: usize, cells: &mut [N::Cell]) {
         let empty: (&[N], Option<&[u8]>, isize) = (&[], None, 0);
         let mut sources = [empty; 2];
         for (half, source) in sources.iter_mut().enumerate().take(N::LINES) {
@@ -244,8 +260,8 @@ impl<N: Number> Lines<'_, N> {
         let [a, b] = sources;
         // Where both lines lie alike, what is inside the image is copied at once.
         let start = a.2 + (bin * stride) as isize;
-        let plain = stride == 1 && a.1.is_none() && b.1.is_none() && (a.2 == b.2 || b.0.is_empty());
-        if plain && !a.0.is_empty() {
+        let alike = a.2 == b.2 && a.1.is_some() == b.1.is_some() || b.0.is_empty();
+        if stride == 1 && alike && !a.0.is_empty() {
             let left = start.min(0).unsigned_abs().min(cells.len());
             let from = start.max(0) as usize;
             let inside = (self.width.saturating_sub(from)).min(cells.len() - left);
@@ -253,9 +269,10 @@ impl<N: Number> Lines<'_, N> {
             let (middle, after) = rest.split_at_mut(inside);
             before.fill(N::cell([N::zeroed(); 2]));
             after.fill(N::cell([N::zeroed(); 2]));
-            let [a, b] = [a.0, b.0].map(|numbers| numbers.get(from..).unwrap_or(&[]));
+            let marks = a.1.map(|marks| [marks, b.1.unwrap_or(&[])]);
             simd::run(Pair {
-                lines: [a, b],
+                lines: [a.0, b.0].map(|numbers| numbers.get(from..).unwrap_or(&[])),
+                marks: marks.map(|both| both.map(|marks| marks.get(from..).unwrap_or(&[]))),
                 cells: middle,
             });
             return;
@@ -277,7 +294,7 @@ impl<N: Number> Lines<'_, N> {
     }
 
     /// The numbers of a line, which of them count, and where the first is read; `None` outside the image.
-    fn source(&self, line: usize) -> Option<Line<'_, N>> {
+    fn source(&mut self, line: usize) -> Option<Line<'a, N>> {
         let (rest, input) = (line / self.filter.inputs, line % self.filter.inputs);
         let bins = usize::from(self.op.kernel.bins);
         let (tap, bin) = match self.filter.taps == bins {
@@ -285,9 +302,8 @@ impl<N: Number> Lines<'_, N> {
             false => (rest / bins, rest % bins),
         };
         let frame = self.frame_of(tap)?;
-        let row = self
-            .kept
-            .row(self.input.channels[self.first + input], frame);
+        let channel = self.input.channels[self.first + input];
+        let row = self.reader.row(self.kept, channel, frame);
         let marks = self
             .marks
             .map(|marks| &marks[tap * self.width..][..self.width]);

@@ -4,7 +4,7 @@ pub(super) mod convolution;
 
 use super::number::Number;
 use super::plan::Step;
-use super::tensors::{Kept, View};
+use super::tensors::{Kept, Reader, View};
 use crate::simd::{self, Kernel};
 use codec_format::model::graph::Extent;
 use codec_format::model::op::{Activation, Op, Pool, PoolKind};
@@ -117,9 +117,10 @@ impl<N: Number> Kernel for Plus<'_, N> {
 
 /// Adds the terms to what is there.
 fn add<N: Number>(kept: &Kept<'_, N>, terms: &[View], frame: u64, out: &mut Writing<'_, N>) {
+    let mut reader = Reader::default();
     for (channel, row) in out.rows() {
         if let [only] = terms {
-            let term = kept.row(only.channels[channel], frame);
+            let term = reader.row(kept, only.channels[channel], frame);
             simd::run(Plus { row, term });
             continue;
         }
@@ -148,8 +149,9 @@ fn repeat<N: Number>(
 ) {
     let from = frame / u64::from(factor.frames);
     let step = usize::from(factor.bins);
+    let mut reader = Reader::default();
     for (channel, row) in out.rows() {
-        let x = kept.row(input.channels[channel], from);
+        let x = reader.row(kept, input.channels[channel], from);
         if step == 1 {
             row.copy_from_slice(x);
         } else {
