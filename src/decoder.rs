@@ -51,8 +51,9 @@ pub use range::decode_range;
 pub struct Decoder {
     intake: Intake,
     running: Option<Running>,
-    /// Sample of the whole output that is given out first.
+    /// Sample of the whole output that is decoded first, and how many from there on are not given out.
     first: u64,
+    dropped: u64,
 }
 
 impl Default for Decoder {
@@ -73,6 +74,7 @@ impl Decoder {
             intake,
             running: None,
             first: 0,
+            dropped: 0,
         }
     }
 
@@ -120,7 +122,15 @@ impl Decoder {
         loop {
             match &mut self.running {
                 Some(running) if !running.is_idle() => {
-                    let channels = running.sound(self.first)?;
+                    let mut channels = running.sound(self.first)?;
+                    let len = channels.first().map_or(0, Vec::len);
+                    let dropped = self.dropped.min(len as u64);
+                    if dropped > 0 {
+                        self.dropped -= dropped;
+                        for channel in &mut channels {
+                            channel.drain(..dropped as usize);
+                        }
+                    }
                     if channels.first().is_some_and(|channel| !channel.is_empty()) {
                         let rate = self.rate();
                         return Ok(Some(Pcm { rate, channels }));

@@ -36,7 +36,7 @@
 //! |---|---|---|
 //! | a file's bytes | PCM | [`decode`]; [`decode_with`] for limits, networks of your own, and word of damage |
 //! | bytes as they arrive | PCM as it is ready | [`Decoder`]; [`memory_required`] for what it takes |
-//! | a file's bytes | PCM from some sample on | [`decode_range`] |
+//! | a file's bytes | PCM from some sample on | [`decode_range`]; [`Decoder::starting_at`] for as long as is wanted |
 //! | a file's bytes | symbols: masks, levels, settings | [`Stream`] |
 //! | a clip | bytes | [`encode`] |
 //! | PCM as it arrives | bytes as they are ready | [`Encoder`] |
@@ -55,7 +55,8 @@
 //! # Features
 //!
 //! - `std` (default): change of sample rate. Without it the crate needs `alloc` alone, PCM is taken and given at the coded rate.
-//! - `networks` (default): the built-in networks, 0.7 MB. Without it give a decoder those it needs ([`Networks::with`]).
+//! - `networks` (default): the built-in networks, 0.6 MB; `speech` for that of speech alone, 0.1 MB. Without them give a decoder
+//!   those it needs ([`Networks::with`]).
 //! - `parallel` (default): settings are tried on all cores.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-#[cfg(feature = "networks")]
+#[cfg(feature = "speech")]
 use codec_core::encode::Policy;
 use codec_core::encode::Settings;
 use codec_format::header::ModelId;
@@ -85,7 +85,7 @@ impl Networks {
 }
 
 /// A network that is part of this crate.
-#[cfg(feature = "networks")]
+#[cfg(feature = "speech")]
 struct BuiltIn {
     name: &'static str,
     file: &'static [u8],
@@ -93,7 +93,7 @@ struct BuiltIn {
     sparsity: Option<f32>,
 }
 
-#[cfg(feature = "networks")]
+#[cfg(feature = "speech")]
 macro_rules! built_in {
     ($($name:literal $sparsity:expr),*) => {
         [$(BuiltIn {
@@ -109,39 +109,41 @@ macro_rules! built_in {
 static BUILT_IN: [BuiltIn; 5] = built_in!(
     "speech" None, "thesis-80" Some(0.80), "thesis-85" Some(0.85), "thesis-90" Some(0.90), "thesis-95" Some(0.95)
 );
+#[cfg(all(feature = "speech", not(feature = "networks")))]
+static BUILT_IN: [BuiltIn; 1] = built_in!("speech" None);
 
 /// What the files say, each read when first asked for.
-#[cfg(all(feature = "networks", feature = "std"))]
+#[cfg(all(feature = "speech", feature = "std"))]
 static LOADED: [std::sync::OnceLock<Option<Arc<Network>>>; BUILT_IN.len()] =
     [const { std::sync::OnceLock::new() }; BUILT_IN.len()];
 
-#[cfg(all(feature = "networks", feature = "std"))]
+#[cfg(all(feature = "speech", feature = "std"))]
 fn load(at: usize) -> Option<Arc<Network>> {
     let read = || Network::read(BUILT_IN[at].file).ok().map(Arc::new);
     LOADED[at].get_or_init(read).clone()
 }
 
-#[cfg(all(feature = "networks", not(feature = "std")))]
+#[cfg(all(feature = "speech", not(feature = "std")))]
 fn load(at: usize) -> Option<Arc<Network>> {
     Network::read(BUILT_IN[at].file).ok().map(Arc::new)
 }
 
-/// Names of the built-in networks: those of their files in `models`, without the extension. None without the feature
-/// `networks`.
+/// Names of the built-in networks: those of their files in `models`, without the extension. None without the features
+/// `networks` and `speech`.
 #[must_use]
 pub fn names() -> Vec<&'static str> {
-    #[cfg(feature = "networks")]
+    #[cfg(feature = "speech")]
     return BUILT_IN.iter().map(|built_in| built_in.name).collect();
-    #[cfg(not(feature = "networks"))]
+    #[cfg(not(feature = "speech"))]
     Vec::new()
 }
 
 /// The built-in network of a name.
 #[must_use]
 pub fn by_name(name: &str) -> Option<Arc<Network>> {
-    #[cfg(feature = "networks")]
+    #[cfg(feature = "speech")]
     return load(BUILT_IN.iter().position(|built_in| built_in.name == name)?);
-    #[cfg(not(feature = "networks"))]
+    #[cfg(not(feature = "speech"))]
     {
         let _ = name;
         None
@@ -167,7 +169,7 @@ pub fn name_of(id: ModelId) -> Option<&'static str> {
 
 /// The built-in network that fits these settings: of several the one trained nearest to their sparsity.
 pub(crate) fn built_in_for(settings: &Settings) -> Option<Arc<Network>> {
-    #[cfg(feature = "networks")]
+    #[cfg(feature = "speech")]
     {
         let wanted = match &settings.policy {
             Policy::Uniform { sparsity, .. } | Policy::Energy { sparsity } => *sparsity,
@@ -185,7 +187,7 @@ pub(crate) fn built_in_for(settings: &Settings) -> Option<Arc<Network>> {
             .min_by(|a, b| far(a.0).total_cmp(&far(b.0)))
             .map(|(_, network)| network)
     }
-    #[cfg(not(feature = "networks"))]
+    #[cfg(not(feature = "speech"))]
     {
         let _ = settings;
         None

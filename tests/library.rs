@@ -145,6 +145,14 @@ fn a_part_is_that_of_the_whole_where_the_stream_says_all() {
                 worst <= allowed,
                 "{from}..{to} at {rate} Hz: off by {worst}"
             );
+            let mut decoder =
+                sparc::Decoder::starting_at(&bytes, from, &Decoding::default()).expect("begins");
+            let mut rest = Vec::new();
+            while let Some(pcm) = decoder.pull().expect("decodes") {
+                rest.extend_from_slice(&pcm.channels[0]);
+            }
+            assert_eq!(rest.len() as u64, total.saturating_sub(from));
+            assert_eq!(&rest[..part.len()], part, "from {from} at {rate} Hz");
         }
     }
 }
