@@ -104,13 +104,14 @@ macro_rules! built_in {
     };
 }
 
-/// The speech network, and the thesis' for its four sparsities.
+/// The speech networks, the one to take unless told otherwise first, and the thesis' for its four sparsities.
 #[cfg(feature = "networks")]
-static BUILT_IN: [BuiltIn; 5] = built_in!(
-    "speech" None, "thesis-80" Some(0.80), "thesis-85" Some(0.85), "thesis-90" Some(0.90), "thesis-95" Some(0.95)
+static BUILT_IN: [BuiltIn; 6] = built_in!(
+    "speech" None, "speech-lite" None,
+    "thesis-80" Some(0.80), "thesis-85" Some(0.85), "thesis-90" Some(0.90), "thesis-95" Some(0.95)
 );
 #[cfg(all(feature = "speech", not(feature = "networks")))]
-static BUILT_IN: [BuiltIn; 1] = built_in!("speech" None);
+static BUILT_IN: [BuiltIn; 2] = built_in!("speech" None, "speech-lite" None);
 
 /// What the files say, each read when first asked for.
 #[cfg(all(feature = "speech", feature = "std"))]

@@ -52,8 +52,8 @@ pub struct Coding {
     /// Level of the image's floor in dB [default: 80 dB below the loudest pixel]
     #[arg(long, value_name = "DB", allow_hyphen_values = true, value_parser = parse_origin)]
     pub origin: Option<f32>,
-    /// Model file that completes the image, or `none` for interpolation [default: the built-in one
-    /// where it fits]
+    /// Model file that completes the image, a built-in one's name (`speech-lite` for small
+    /// decoders), or `none` for interpolation [default: the built-in one that fits]
     #[arg(long, value_name = "FILE")]
     pub model: Option<PathBuf>,
     /// Put the model into the file, so that it decodes anywhere; its bytes come on top of the bitrate

@@ -69,11 +69,17 @@ pub fn weights(path: &Path) -> Result<Vec<u8>, Failure> {
     bytes(path)
 }
 
+/// The built-in network of a name.
+fn built_in(name: &Path) -> Option<Arc<Network>> {
+    sparc::models::by_name(name.to_str()?)
+}
+
 /// What a `--model` argument names.
 pub fn given(path: Option<&Path>) -> Result<Given, Failure> {
     match path {
         None => Ok(Given::Default),
         Some(path) if path.as_os_str() == "none" => Ok(Given::None),
+        Some(path) if built_in(path).is_some() => Ok(built_in(path).into()),
         Some(path) => {
             let network = Network::read(&bytes(path)?).of(batch::name(path))?;
             Ok(Given::File(Arc::new(network)))

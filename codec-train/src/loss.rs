@@ -85,9 +85,14 @@ pub fn half_bands(bins: usize, rate: u32) -> Vec<usize> {
     edges
 }
 
-/// The critical band about `frequency` Hz: `13 atan(0.00076 f) + 3.5 atan((f / 7500)^2)` (Zwicker and Terhardt 1980, eq. 1).
+/// What critical bands are made of, each with its height and the reciprocal of its frequency, Hz: `13 atan(0.00076 f) +
+/// 3.5 atan((f / 7500)^2)` (Zwicker and Terhardt 1980, eq. 1).
+const BARK: [(f64, f64); 2] = [(13.0, 0.000_76), (3.5, 1.0 / 7500.0)];
+
+/// The critical band about `frequency` Hz.
 fn bark(frequency: f64) -> f64 {
-    13.0 * (0.000_76 * frequency).atan() + 3.5 * (frequency / 7500.0).powi(2).atan()
+    let [low, high] = BARK;
+    low.0 * (low.1 * frequency).atan() + high.0 * (high.1 * frequency).powi(2).atan()
 }
 
 /// Errors of the power of bands, in the units of the network, whose frames are side by side.
@@ -145,13 +150,12 @@ impl BandPower<'_> {
     }
 }
 
-/// Critical bands to a hertz at `frequency` Hz: the slope of `13 atan(0.00076 f) + 3.5 atan((f / 7500)^2)` (Zwicker and
-/// Terhardt 1980, eq. 1).
+/// Critical bands to a hertz at `frequency` Hz: the slope of [`bark`].
 fn bark_slope(frequency: f64) -> f64 {
-    let low = 0.000_76 * frequency;
-    let high = (frequency / 7500.0).powi(2);
-    let slope_of_high = 2.0 * frequency / 7500.0_f64.powi(2);
-    13.0 * 0.000_76 / (1.0 + low * low) + 3.5 * slope_of_high / (1.0 + high * high)
+    let [low, high] = BARK;
+    let of_low = low.1 / (1.0 + (low.1 * frequency).powi(2));
+    let square = (high.1 * frequency).powi(2);
+    low.0 * of_low + high.0 * 2.0 * high.1.powi(2) * frequency / (1.0 + square * square)
 }
 
 impl Measure {
@@ -188,6 +192,19 @@ pub fn gradient(output: &[f32], target: &[f32], weight: &[f32], kind: Measure) -
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_slope_of_critical_bands_is_their_difference() {
+        for frequency in [50.0, 300.0, 1_000.0, 3_500.0, 7_900.0] {
+            let difference =
+                (bark(frequency + 0.5) - bark(frequency - 0.5)) / bark_slope(frequency);
+            assert!(
+                (difference - 1.0).abs() < 1e-4,
+                "{frequency} Hz: {difference}"
+            );
+        }
+        assert!((bark(1_000.0) - 8.5).abs() < 0.1);
+    }
 
     #[test]
     fn a_pixel_at_the_middle_counts_half_and_the_floor() {

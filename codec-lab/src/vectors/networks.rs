@@ -527,7 +527,13 @@ pub(super) fn lawful() -> Result<Vec<Vector>> {
         parts(plain),
         f32,
     )?;
-    if let Some(network) = sparc::models::by_name("speech") {
+    for (name, file) in [
+        ("speech", "baseline/built-in-network.sparc"),
+        ("speech-lite", "baseline/built-in-lite-network.sparc"),
+    ] {
+        let Some(network) = sparc::models::by_name(name) else {
+            continue;
+        };
         let mut speech = ridge();
         let header = &mut speech.header;
         header.stft = network.model.stft;
@@ -543,7 +549,7 @@ pub(super) fn lawful() -> Result<Vec<Vector>> {
         header.model = Some(network.id);
         speech.total = 256 * 13;
         out.push(Vector {
-            file: "baseline/built-in-network.sparc".into(),
+            file: file.into(),
             section: "8.4",
             bytes: speech.bytes()?,
         });
