@@ -146,7 +146,7 @@ fn a_part_is_that_of_the_whole_where_the_stream_says_all() {
                 "{from}..{to} at {rate} Hz: off by {worst}"
             );
             let mut decoder =
-                sparc::Decoder::starting_at(&bytes, from, &Decoding::default()).expect("begins");
+                Decoder::starting_at(&bytes, from, &Decoding::default()).expect("begins");
             let mut rest = Vec::new();
             while let Some(pcm) = decoder.pull().expect("decodes") {
                 rest.extend_from_slice(&pcm.channels[0]);

@@ -4,6 +4,8 @@
 //! which is computed as it would be alone. [`run`] runs it compiled for AVX2 where the processor has that, and for the
 //! target's own registers elsewhere; [`run_pairs`] knows AVX-512 too. Nothing is written twice, and FMA stays disabled.
 
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod wasm;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -95,7 +97,12 @@ impl Pairs for [i32; LANES] {
 pub fn run_pairs<K: PairKernel>(kernel: K) {
     #[cfg(target_arch = "x86_64")]
     x86::run_pairs(kernel);
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    kernel.run::<wasm::Dots>();
+    #[cfg(not(any(
+        target_arch = "x86_64",
+        all(target_arch = "wasm32", target_feature = "simd128")
+    )))]
     kernel.run::<[i32; LANES]>();
 }
 
