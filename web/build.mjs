@@ -31,7 +31,7 @@ function wasm(name, flags) {
   const out = join(dist, name);
   const features = ["--enable-bulk-memory", "--enable-sign-ext", "--enable-mutable-globals", "--enable-nontrapping-float-to-int"];
   if (flags) features.push("--enable-simd");
-  const smaller = spawnSync("wasm-opt", ["-Os", ...features, made, "-o", out], { stdio: ["ignore", "ignore", "pipe"] });
+  const smaller = spawnSync("wasm-opt", ["-O2", ...features, made, "-o", out], { stdio: ["ignore", "ignore", "pipe"] });
   if (smaller.status !== 0) {
     console.log(`${name}: wasm-opt ${smaller.error ? "is not installed" : "failed"}, left as it is`);
     copyFileSync(made, out);

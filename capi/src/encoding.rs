@@ -139,7 +139,7 @@ unsafe fn metadata(options: &sparc_encoding) -> Outcome<Option<Metadata>> {
         // SAFETY: likewise.
         let comment = unsafe { text(comment, "a comment")? };
         let Some((key, value)) = comment.split_once('=') else {
-            let message = format_args!("the comment \"{comment}\" lacks a =");
+            let message = format!("the comment \"{comment}\" lacks a =");
             return Err(Fault::new(SPARC_ERROR_OPTIONS, message));
         };
         metadata.comments.push((key.into(), value.into()));

@@ -156,7 +156,7 @@ fn model(
         }
     }
     models::by_id(wanted).ok_or_else(|| {
-        let message = format_args!("needs model {wanted}, which is not at hand");
+        let message = format!("needs model {wanted}, which is not at hand");
         Fault::new(SPARC_ERROR_MODEL, message)
     })
 }
@@ -169,7 +169,7 @@ impl sparc_fixed {
     unsafe fn build(needs: Needs, memory: *mut c_void, size: usize) -> Outcome<*mut Self> {
         let Needs { places, .. } = &needs;
         if size < places.size {
-            let message = format_args!("{} bytes are needed, {size} are given", places.size);
+            let message = format!("{} bytes are needed, {size} are given", places.size);
             return Err(Fault::new(SPARC_ERROR_SPACE, message));
         }
         let apart = memory.align_offset(align_of::<sparc_fixed>().max(align_of::<u64>()));

@@ -82,7 +82,7 @@ function describe(sound) {
 }
 
 /** Sound of any file that is not ours: WAV by the codec, everything else by the browser. */
-async function soundOf(bytes) {
+async function soundOf(bytes, name) {
   const wav = String.fromCharCode(...bytes.subarray(0, 4)) === "RIFF";
   if (wav) {
     try {
@@ -96,28 +96,39 @@ async function soundOf(bytes) {
   try {
     buffer = await context.decodeAudioData(bytes.slice().buffer);
   } catch {
-    throw new Error(`${state.name} is neither sound that this browser knows nor a .sparc file.`);
+    throw new Error(`${name} is neither sound that this browser knows nor a .sparc file.`);
   }
   const channels = Array.from({ length: buffer.numberOfChannels }, (_, c) => buffer.getChannelData(c).slice());
   return { rate: buffer.sampleRate, channels };
 }
 
 async function take(file) {
-  state.name = file.name.replace(/\.[^.]*$/, "") || "sound";
+  const name = file.name.replace(/\.[^.]*$/, "") || "sound";
   const bytes = new Uint8Array(await file.arrayBuffer());
   if (isSparc(bytes)) {
     await busy(`Decoding ${file.name}…`, async () => {
+      const before = state.sound;
       state.sound = undefined;
-      await show(bytes);
+      try {
+        await show(bytes, name);
+      } catch (error) {
+        // What was there still is.
+        state.sound = before;
+        throw error;
+      }
     });
     return;
   }
+  let sound;
   await busy(`Reading ${file.name}…`, async () => {
-    const sound = await soundOf(bytes);
-    if (!(sound.channels[0]?.length > 0)) throw new Error(`${file.name} holds no samples.`);
-    state.sound = sound;
+    const read = await soundOf(bytes, file.name);
+    if (!(read.channels[0]?.length > 0)) throw new Error(`${file.name} holds no samples.`);
+    sound = read;
   });
-  if (state.sound) await encode();
+  if (!sound) return;
+  state.sound = sound;
+  state.name = name;
+  await encode();
 }
 
 /** Whether bytes begin as a stream does (Spec §3.1). */
@@ -139,10 +150,11 @@ async function encode() {
 }
 
 /** Shows and plays a stream, beside the sound it came from if that is known. */
-async function show(stream) {
-  state.stream = stream;
+async function show(stream, name = state.name) {
   const before = performance.now();
   const decoded = await codec.decode(stream);
+  state.stream = stream;
+  state.name = name;
   const took = (performance.now() - before) / 1000;
   const report = await codec.inspect(stream);
   deck.load(state.sound, decoded);

@@ -98,8 +98,8 @@ async function give(page, file) {
   // What it said of the file before is no answer.
   await page.evaluate(() => (document.getElementById("status").textContent = "…"));
   await page.setInputFiles("#file", file);
-  await page.waitForFunction(() => /^Ready: |^[^…]*\.$/.test(document.getElementById("status").textContent)
-    && document.getElementById("progress").hidden, null, { timeout: 120_000 });
+  await page.waitForFunction(() => !document.getElementById("status").textContent.includes("…")
+    && document.getElementById("progress").hidden, null, { timeout: 60_000 });
 }
 
 /** What axe finds that is serious. */
@@ -191,7 +191,7 @@ await check("a lower bitrate makes a smaller file; what it saves it reads again"
 await check("what is no sound is named, and nothing is lost", { url: `${address}/index.html` }, async (page) => {
   await whole(page);
   await give(page, { name: "poem.txt", mimeType: "text/plain", buffer: Buffer.from("roses are red") });
-  assert.match(await status(page), /poem\.txt|neither sound/);
+  assert.match(await status(page), /^poem\.txt is neither sound/);
   assert.equal(await page.isVisible("#listen"), true);
   const broken = readFileSync(join(root, "spec/vectors/baseline/example.sparc")).subarray(0, 40);
   await give(page, { name: "broken.sparc", mimeType: "application/octet-stream", buffer: broken });
