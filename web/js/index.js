@@ -89,7 +89,6 @@ export class Sparc {
     const at = this.#exports.samples_in(length * channels.length);
     const all = new Float32Array(this.#exports.memory.buffer, at, length * channels.length);
     channels.forEach((channel, index) => all.set(channel, index * length));
-    return length;
   }
 
   /** A copy of the last answer. */
@@ -266,26 +265,28 @@ export class Sparc {
   picture(stream, channel = 0) {
     this.#give(stream);
     this.#call("picture_of_stream", channel);
-    const { size, ...rest } = grid(this.#answer(Float32Array));
+    const { grid, levels } = onGrid(this.#answer(Float32Array));
     this.#tidy();
-    return { ...rest.grid, completed: rest.levels.subarray(0, size), kept: rest.levels.subarray(size) };
+    const size = grid.frames * grid.bins;
+    return { ...grid, completed: levels.subarray(0, size), kept: levels.subarray(size) };
   }
 
   /** The image of sound (one channel), dB, frames x bins, on the grid of speech. */
   spectrogram(samples, rate) {
     this.#give(samples);
     this.#call("picture_of_sound", rate);
-    const { grid: at, levels } = grid(this.#answer(Float32Array));
+    const { grid, levels } = onGrid(this.#answer(Float32Array));
     this.#tidy();
-    return { ...at, levels };
+    return { ...grid, levels };
   }
 
   /** The sound of a WAV file. */
   readWav(file) {
     this.#give(file);
     this.#call("wav_read");
-    const [rate, count] = this.#answer(Float32Array);
-    const all = this.#answer(Float32Array).subarray(2);
+    const answer = this.#answer(Float32Array);
+    const [rate, count] = answer;
+    const all = answer.subarray(2);
     const length = all.length / count;
     this.#tidy();
     return { rate, channels: Array.from({ length: count }, (_, c) => all.subarray(c * length, (c + 1) * length)) };
@@ -302,9 +303,9 @@ export class Sparc {
 }
 
 /** Takes an image's answer apart. */
-function grid(numbers) {
+function onGrid(numbers) {
   const [frames, bins, hop, rate] = numbers;
-  return { size: frames * bins, grid: { frames, bins, hop, rate }, levels: numbers.subarray(4) };
+  return { grid: { frames, bins, hop, rate }, levels: numbers.subarray(4) };
 }
 
 /** Pieces of bytes as one. */

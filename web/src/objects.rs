@@ -210,7 +210,7 @@ pub(crate) fn write_wav(rate: u32, channels: u32, samples: &[f32]) -> Result<Ans
     };
     let len = samples.len() / usize::from(count);
     let mut file = std::io::Cursor::new(Vec::new());
-    let written = || -> Result<(), hound::Error> {
+    let mut write = || -> Result<(), hound::Error> {
         let mut writer = hound::WavWriter::new(&mut file, spec)?;
         for at in 0..len {
             for channel in 0..usize::from(count) {
@@ -221,8 +221,7 @@ pub(crate) fn write_wav(rate: u32, channels: u32, samples: &[f32]) -> Result<Ans
         }
         writer.finalize()
     };
-    let mut written = written;
-    written().map_err(|error| Failure {
+    write().map_err(|error| Failure {
         code: -6,
         text: error.to_string(),
     })?;
